@@ -1,0 +1,141 @@
+"""Say what an exercise is: data that the notebook and the grader both read."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Case:
+    """Give one set of arguments for the answer.
+
+    Attributes
+    ----------
+    title : str
+        Names the case in messages.
+    arguments : callable
+        Maps a `numpy.random.Generator` to the named arguments: arrays and scalars.
+    held_back : bool
+        Used by the grader alone.
+    """
+
+    title: str
+    arguments: Callable
+    held_back: bool = False
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """Recognise one known mistake by the value it returns.
+
+    Attributes
+    ----------
+    hint : str
+        Says which mistake was made, in a sentence to the learner.
+    value : callable
+        Takes the case's arguments, returns what an answer with this mistake returns;
+        None where it would raise.
+    """
+
+    hint: str
+    value: Callable
+
+
+@dataclass(frozen=True)
+class Property:
+    """Test an answer that may take many forms.
+
+    Attributes
+    ----------
+    title : str
+    fault : callable
+        Takes the case's arguments and the value; returns "" where the property
+        holds, else a sentence that quotes what was expected and what came. May rely
+        on the properties before it.
+    """
+
+    title: str
+    fault: Callable
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """Describe one exercise completely.
+
+    Attributes
+    ----------
+    name : str
+        What the learner defines: a function, a class or a variable. Unique in the
+        course; the answer cell's id is ``<name>-answer``.
+    lesson : str
+        Stem of the notebook.
+    points : int
+        Practice points in the notebook.
+    required : bool
+    minutes : int
+    difficulty : int
+        1 to 3.
+    kind : {"function", "module", "choice", "number"}
+        A function is called; a module is reached through `probe`; a choice and a
+        number are variables.
+    cases : tuple of Case
+    reference : callable or None
+        Takes a case's arguments, returns the right value; None where properties judge.
+    properties : tuple of Property
+        Tested in this order, after the reference.
+    mistakes : tuple of Mistake
+    hints : tuple of str
+        Opened one at a time.
+    tolerance : float
+        Largest relative difference that counts as equal.
+    timeout : float
+        Seconds for one case.
+    probe : str
+        For modules: source text that defines ``probe(answer, **arguments)`` and returns
+        a dict of arrays. It runs where the answer runs and knows no right values.
+    """
+
+    name: str
+    lesson: str
+    points: int
+    required: bool
+    minutes: int
+    difficulty: int
+    kind: Literal["function", "module", "choice", "number"]
+    cases: tuple
+    reference: Callable | None = None
+    properties: tuple = ()
+    mistakes: tuple = ()
+    hints: tuple = field(default=())
+    tolerance: float = 1e-6
+    timeout: float = 10.0
+    probe: str = ""
+
+
+def choice(name, lesson, right, wrong, **fields):
+    """Make an exercise whose answer is one letter, with feedback for each wrong one.
+
+    Parameters
+    ----------
+    name, lesson : str
+    right : str
+    wrong : dict of str to str
+        What to say for each wrong letter.
+    **fields
+        The other fields of `Exercise`.
+
+    Returns
+    -------
+    Exercise
+    """
+    return Exercise(
+        name=name,
+        lesson=lesson,
+        kind="choice",
+        cases=(Case("your choice", lambda rng: {}),),
+        reference=lambda: right,
+        mistakes=tuple(
+            Mistake(hint, lambda letter=letter: letter) for letter, hint in wrong.items()
+        ),
+        **fields,
+    )

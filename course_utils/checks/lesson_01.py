@@ -1,0 +1,398 @@
+"""Exercises of lesson 01: the residual block."""
+
+import numpy as np
+
+from course_utils.checks.exercise import Case, Exercise, Mistake, Property, choice
+
+LESSON = "01_residual_block"
+
+
+def _relu(x):
+    return np.maximum(x, 0)
+
+
+def _branch_case(title, batch, width, hidden, zero=False, **fields):
+    def arguments(rng):
+        return {
+            "x": rng.normal(size=(batch, width)),
+            "W1": rng.normal(size=(width, hidden)),
+            "W2": rng.normal(size=(hidden, width)) * (not zero),
+        }
+
+    return Case(title, arguments, **fields)
+
+
+def _tanh_branch(x, W1, W2):
+    return np.tanh(x @ W1) @ W2
+
+
+residual_forward = Exercise(
+    name="residual_forward",
+    lesson=LESSON,
+    points=1,
+    required=True,
+    minutes=5,
+    difficulty=1,
+    kind="function",
+    cases=(
+        _branch_case("a batch of three, a wider branch", 3, 2, 5),
+        _branch_case("W2 = 0, so that F(x) = 0", 2, 3, 3, zero=True),
+        _branch_case("one vector", 1, 4, 2, held_back=True),
+    ),
+    reference=lambda x, W1, W2: x + _tanh_branch(x, W1, W2),
+    mistakes=(
+        Mistake(
+            "the shortcut is missing: you return F(x), the block returns x + F(x)",
+            _tanh_branch,
+        ),
+        Mistake(
+            "the shortcut is doubled: you return 2x + F(x)",
+            lambda x, W1, W2: 2 * x + _tanh_branch(x, W1, W2),
+        ),
+        Mistake(
+            "you add F(x) to itself: the second term of the sum is x",
+            lambda x, W1, W2: 2 * _tanh_branch(x, W1, W2),
+        ),
+        Mistake(
+            "a tanh sits on the sum: it belongs inside the branch, the trunk stays linear",
+            lambda x, W1, W2: np.tanh(x + x @ W1 @ W2),
+        ),
+        Mistake(
+            "a second tanh sits on the sum: then x no longer passes unchanged",
+            lambda x, W1, W2: np.tanh(x + _tanh_branch(x, W1, W2)),
+        ),
+        Mistake("the tanh is missing", lambda x, W1, W2: x + x @ W1 @ W2),
+        Mistake(
+            "the tanh belongs between W1 and W2, not after W2",
+            lambda x, W1, W2: x + np.tanh(x @ W1 @ W2),
+        ),
+        Mistake(
+            "you subtract the branch: the block is x + F(x)",
+            lambda x, W1, W2: x - _tanh_branch(x, W1, W2),
+        ),
+    ),
+    hints=(
+        "Compute the branch first: two matrix products with a tanh between them.",
+        "The branch ends with the shape it began with, so x can be added entry by entry.",
+        "return x + np.tanh(x @ ...) @ ...",
+    ),
+)
+
+# F(x) = tanh(x A) B as a module of the probe's own; its last layer is linear, so that
+# adding into F's fresh output is allowed, as it is in a convolutional block
+_SKIP_BLOCK_PROBE = """
+import torch
+
+class Branch(torch.nn.Module):
+    def __init__(self, A, B):
+        super().__init__()
+        self.A, self.B = torch.nn.Parameter(A), torch.nn.Parameter(B)
+
+    def forward(self, x):
+        return torch.tanh(x @ self.A) @ self.B
+
+def probe(answer, x, v, A, B):
+    x, v, A, B = (torch.from_numpy(part) for part in (x, v, A, B))
+    branch = Branch(A, B)
+    block = answer(branch)
+    given = x.clone()
+    with torch.no_grad():
+        y = block(given)
+    if not isinstance(y, torch.Tensor):
+        return y
+    after = {"x": given.numpy()}
+    if not torch.equal(given, x):
+        return {"y": y, "after": after}  # autograd would refuse to go on
+    start = x.clone().requires_grad_()
+    moved = block(start.clone())
+    gradients = [None]
+    if moved.requires_grad:
+        gradients = torch.autograd.grad(moved, [start], v, allow_unused=True)
+    vjp = torch.zeros_like(x) if gradients[0] is None else gradients[0]
+    shapes = sorted(list(p.shape) for p in block.parameters())
+    return {
+        "y": y,
+        "gradient of v·y with respect to x": vjp,
+        "shapes of the block's parameters": torch.tensor(shapes, dtype=torch.float64),
+        "after": after,
+    }
+"""
+_Y, _VJP, _SHAPES = (
+    "y",
+    "gradient of v·y with respect to x",
+    "shapes of the block's parameters",
+)
+
+
+def _skip_block(x, v, A, B, gain=1.0, skip=1.0, skip_gradient=1.0, relu=False, shapes=2):
+    hidden = np.tanh(x @ A)
+    y = skip * x + gain * hidden @ B
+    if relu:
+        v = v * (y > 0)
+        y = _relu(y)
+    vjp = skip_gradient * v + gain * ((v @ B.T) * (1 - hidden**2)) @ A.T
+    listed = np.array(sorted([list(A.shape), list(B.shape)])[:shapes], dtype=float)
+    return {_Y: y, _VJP: vjp, _SHAPES: listed}
+
+
+def _changed(**fields):
+    return lambda x, v, A, B: _skip_block(x, v, A, B, **fields)
+
+
+def _skip_block_case(title, width, hidden, zero=False, **fields):
+    def arguments(rng):
+        return {
+            "x": rng.normal(size=(2, width)),
+            "v": rng.normal(size=(2, width)),
+            "A": rng.normal(size=(width, hidden)),
+            "B": rng.normal(size=(hidden, width)) * (not zero),
+        }
+
+    return Case(title, arguments, **fields)
+
+
+SkipBlock = Exercise(
+    name="SkipBlock",
+    lesson=LESSON,
+    points=2,
+    required=True,
+    minutes=10,
+    difficulty=2,
+    kind="module",
+    probe=_SKIP_BLOCK_PROBE,
+    cases=(
+        _skip_block_case("around F(x) = tanh(x A) B", 3, 5),
+        _skip_block_case("around a branch that is 0: the block is the identity", 3, 4, zero=True),
+        _skip_block_case("around another branch", 4, 2, held_back=True),
+    ),
+    reference=_skip_block,
+    mistakes=(
+        Mistake(
+            "the shortcut is missing: your block returns F(x), it should return x + F(x)",
+            _changed(skip=0.0, skip_gradient=0.0),
+        ),
+        Mistake(
+            "the shortcut is doubled: your block returns 2x + F(x)",
+            _changed(skip=2.0, skip_gradient=2.0),
+        ),
+        Mistake(
+            "your shortcut is detached: the value is right, but the Jacobian lacks I, so no "
+            "gradient travels along the identity path",
+            _changed(skip_gradient=0.0),
+        ),
+        Mistake(
+            "you add F(x) to itself: the other term of the sum is x",
+            _changed(gain=2.0, skip=0.0, skip_gradient=0.0),
+        ),
+        Mistake(
+            "a ReLU sits on the sum: negative entries of x no longer pass, so a zero branch "
+            "does not give the identity",
+            _changed(relu=True),
+        ),
+        Mistake(
+            "your branch is detached: the value is right, but F gets no gradient and cannot learn",
+            lambda x, v, A, B: {**_skip_block(x, v, A, B), _VJP: v},
+        ),
+        Mistake("the branch is missing: your block returns x", _changed(gain=0.0)),
+        Mistake("you subtract the branch: the block is x + F(x)", _changed(gain=-1.0)),
+        Mistake(
+            "the branch is not registered: keep the module itself as self.branch = branch, so "
+            "that its parameters are the block's parameters",
+            _changed(shapes=0),
+        ),
+    ),
+    hints=(
+        "Two methods: __init__ keeps the branch, forward uses it once.",
+        "Call super().__init__() before you assign self.branch.",
+        "forward returns a new tensor, the sum of two terms; it leaves x as it was.",
+    ),
+)
+
+what_f_learns = choice(
+    "what_f_learns",
+    LESSON,
+    right="c",
+    wrong={
+        "a": "with F(x) = x the block returns x + x = 2x: that is the answer for a plain layer",
+        "b": "with F(x) = 1 the block returns x + 1: every entry is shifted",
+        "d": "with F(x) = −x the block returns x − x = 0: it wipes the stream out",
+    },
+    points=1,
+    required=False,
+    minutes=3,
+    difficulty=1,
+    hints=(
+        "Write down what the block returns, x + F(x).",
+        "It should equal x, for every x.",
+        "Solve x + F(x) = x for F(x).",
+    ),
+)
+
+
+def _project_case(title, batch, d_in, d_out, **fields):
+    def arguments(rng):
+        return {
+            "x": rng.normal(size=(batch, d_in)),
+            "W1": rng.normal(size=(d_in, 5)),
+            "W2": rng.normal(size=(5, d_out)),
+            "P": rng.normal(size=(d_in, d_out)),
+        }
+
+    return Case(title, arguments, **fields)
+
+
+def _relu_branch(x, W1, W2):
+    return _relu(x @ W1) @ W2
+
+
+def _pad(x, W1, W2, P):
+    d_in, d_out = P.shape
+    kept = np.zeros((len(x), d_out))
+    kept[:, : min(d_in, d_out)] = x[:, :d_out]
+    return kept + _relu_branch(x, W1, W2)
+
+
+project_forward = Exercise(
+    name="project_forward",
+    lesson=LESSON,
+    points=2,
+    required=False,
+    minutes=8,
+    difficulty=2,
+    kind="function",
+    cases=(
+        _project_case("from 3 to 4 features", 2, 3, 4),
+        _project_case("from 4 to 2 features", 3, 4, 2),
+        _project_case("from 2 to 7 features", 1, 2, 7, held_back=True),
+    ),
+    reference=lambda x, W1, W2, P: x @ P + _relu_branch(x, W1, W2),
+    mistakes=(
+        Mistake(
+            "the shortcut is missing: x P is still to be added",
+            lambda x, W1, W2, P: _relu_branch(x, W1, W2),
+        ),
+        Mistake("the branch is missing: you return x P alone", lambda x, W1, W2, P: x @ P),
+        Mistake(
+            "you fit x by padding or cutting; the shapes agree, but the exercise asks for the "
+            "projection x P",
+            _pad,
+        ),
+        Mistake(
+            "the ReLU sits on the sum: it belongs inside the branch",
+            lambda x, W1, W2, P: _relu(x @ P + x @ W1 @ W2),
+        ),
+        Mistake(
+            "a second ReLU sits on the sum: the shortcut is to stay linear",
+            lambda x, W1, W2, P: _relu(x @ P + _relu_branch(x, W1, W2)),
+        ),
+        Mistake(
+            "a ReLU sits on the shortcut: x P passes as it is",
+            lambda x, W1, W2, P: _relu(x @ P) + _relu_branch(x, W1, W2),
+        ),
+        Mistake("the ReLU is missing", lambda x, W1, W2, P: x @ P + x @ W1 @ W2),
+    ),
+    hints=(
+        "Which of the two terms has the wrong shape, and which shape does it need?",
+        "x has shape (batch, d_in), P has shape (d_in, d_out).",
+        "Only the shortcut changes: x becomes x @ P; the branch stays.",
+    ),
+)
+
+
+def _stack_case(title, depth, width, hidden, **fields):
+    def arguments(rng):
+        return {
+            "W1": rng.normal(size=(depth, width, hidden)) / width**0.5,
+            "W2": rng.normal(size=(depth, hidden, width)) / hidden**0.5,
+        }
+
+    return Case(title, arguments, **fields)
+
+
+def _stack_forward(x, W1, W2):
+    h, states = x, []
+    for inner, outer in zip(W1, W2, strict=True):
+        states.append(h)
+        h = h + _relu(h @ inner) @ outer
+    return h, states
+
+
+def _sample(arguments):
+    return np.random.default_rng(0).normal(size=(64, arguments["W1"].shape[1]))
+
+
+def _pair_fault(arguments, value):
+    depth, width, hidden = arguments["W1"].shape
+    want = [(depth + 1, width, hidden), (depth + 1, hidden, width)]
+    if not isinstance(value, list) or len(value) != 2:
+        got = f"{len(value)} values" if isinstance(value, list) else f"a {type(value).__name__}"
+        return f"expected the pair W1, W2, got {got}"
+    if not all(isinstance(part, np.ndarray) and part.dtype.kind in "iuf" for part in value):
+        return "expected two arrays of numbers, W1 and W2"
+    got = [part.shape for part in value]
+    if got != want:
+        return f"expected shapes {want[0]} and {want[1]}, got {got[0]} and {got[1]}"
+    return ""
+
+
+def _same_function_fault(arguments, value):
+    x = _sample(arguments)
+    before, _ = _stack_forward(x, arguments["W1"], arguments["W2"])
+    after, _ = _stack_forward(x, *value)
+    difference = np.abs(after - before).max()
+    if difference <= 1e-9 * np.abs(before).max():
+        return ""
+    return (
+        "expected the deeper stack to return what the old one returned, an entry differs by "
+        f"{difference:.3g}. The new block has to return its x, so its F(x) has to be 0"
+    )
+
+
+def _can_learn_fault(arguments, value):
+    W1, W2 = value
+    out, states = _stack_forward(_sample(arguments), W1, W2)
+    grad = np.random.default_rng(1).normal(size=out.shape)
+    dead = []
+    for index in reversed(range(len(W1))):
+        h, inner, outer = states[index], W1[index], W2[index]
+        active = _relu(h @ inner)
+        grad_hidden = (grad @ outer.T) * (active > 0)
+        if not active.any() and not grad_hidden.any():
+            dead.append(index)
+        grad = grad + grad_hidden @ inner.T
+    if not dead:
+        return ""
+    return (
+        f"block {dead[0]} gets the gradient 0 in both of its matrices, so training can never "
+        "change it. One of the two matrices is enough to make F(x) = 0: which one leaves the "
+        "ReLU something to pass on?"
+    )
+
+
+deepen = Exercise(
+    name="deepen",
+    lesson=LESSON,
+    points=3,
+    required=False,
+    minutes=15,
+    difficulty=3,
+    kind="function",
+    cases=(
+        _stack_case("three blocks become four", 3, 4, 6),
+        _stack_case("one block becomes two", 1, 2, 3),
+        _stack_case("five blocks become six", 5, 3, 3, held_back=True),
+    ),
+    properties=(
+        Property("one more block", _pair_fault),
+        Property("the same function", _same_function_fault),
+        Property("the new block can learn", _can_learn_fault),
+    ),
+    mistakes=(),
+    hints=(
+        "A block with F(x) = 0 changes nothing, wherever you put it.",
+        "F(x) = relu(x W1) W2 is 0 if W2 is 0, whatever W1 is.",
+        "np.concatenate([W1, new[None]]) puts one more matrix at the end of a stack.",
+    ),
+)
+
+EXERCISES = (residual_forward, SkipBlock, what_f_learns, project_forward, deepen)

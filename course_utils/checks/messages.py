@@ -1,0 +1,101 @@
+"""Write a verdict for people: as text and as HTML."""
+
+import html
+
+from course_utils.checks.judge import Status, Verdict
+
+MARKS = {Status.CORRECT: "✔", Status.NOT_WRITTEN: "○", Status.NOT_DEFINED: "○"}
+
+
+def text(verdict: Verdict) -> str:
+    """Write a verdict as plain text.
+
+    Parameters
+    ----------
+    verdict : Verdict
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> from course_utils.checks import EXERCISES
+    >>> from course_utils.checks.judge import Reply, judge
+    >>> print(text(judge(EXERCISES["what_f_learns"], lambda *call: Reply("c", {}))))
+    ✔ what_f_learns: correct. 1 of 1 practice point
+    """
+    lines = [headline(verdict)]
+    for finding in _worth_telling(verdict):
+        lines.append(f"  {finding.case}")
+        lines += [f"    {line}" for line in finding.message.splitlines()]
+    if verdict.mistake:
+        lines.append(f"  → {verdict.mistake}")
+    if _next_step(verdict):
+        lines.append(f"  {_next_step(verdict)}")
+    return "\n".join(lines)
+
+
+def as_html(verdict: Verdict) -> str:
+    """Write a verdict as HTML; everything a learner wrote is escaped.
+
+    Parameters
+    ----------
+    verdict : Verdict
+
+    Returns
+    -------
+    str
+    """
+    if verdict.correct:
+        colour = "var(--jp-success-color1, #2e7d32)"
+    elif verdict.status in MARKS:
+        colour = "var(--jp-ui-font-color2, #616161)"
+    else:
+        colour = "var(--jp-error-color1, #c62828)"
+    parts = [f"<b>{html.escape(headline(verdict))}</b>"]
+    for finding in _worth_telling(verdict):
+        parts.append(
+            f"<div style='margin-top:6px'>{html.escape(finding.case)}"
+            "<pre style='margin:2px 0 0 12px;white-space:pre-wrap'>"
+            f"{html.escape(finding.message)}</pre></div>"
+        )
+    if verdict.mistake:
+        parts.append(f"<div style='margin-top:6px'>→ {html.escape(verdict.mistake)}</div>")
+    if _next_step(verdict):
+        parts.append(f"<div style='margin-top:6px'>{html.escape(_next_step(verdict))}</div>")
+    return (
+        f"<div role='status' style='border-left:4px solid {colour};padding:4px 12px'>"
+        f"{''.join(parts)}</div>"
+    )
+
+
+def headline(verdict: Verdict) -> str:
+    """Write the first line of a verdict.
+
+    Parameters
+    ----------
+    verdict : Verdict
+
+    Returns
+    -------
+    str
+    """
+    total = verdict.exercise.points
+    points = f"{verdict.points} of {total} practice point{'s' if total != 1 else ''}"
+    return f"{MARKS.get(verdict.status, '✘')} {verdict.exercise.name}: {verdict.status}. {points}"
+
+
+def _worth_telling(verdict):
+    # one failed case is enough to work on
+    return [f for f in verdict.findings if f.status != Status.CORRECT and not f.held_back][:1]
+
+
+def _next_step(verdict):
+    if verdict.correct:
+        return ""
+    if verdict.status in (Status.NOT_WRITTEN, Status.NOT_DEFINED):
+        return "Write your answer in the cell above, run it, then run this one."
+    if verdict.exercise.hints:
+        return f'Stuck? hint("{verdict.exercise.name}") opens one hint at a time.'
+    return ""

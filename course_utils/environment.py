@@ -1,0 +1,114 @@
+"""Prepare a notebook: versions, threads, seeds, style; and say what may be shown."""
+
+import importlib.metadata
+import os
+import random
+import sys
+
+
+def is_static() -> bool:
+    """Tell whether outputs are being stored, so that nothing live may be shown.
+
+    `COURSE_STATIC=1` asks for pictures and sentences alone: no widget views, no
+    progress bars, nothing written to disk.
+
+    Returns
+    -------
+    bool
+    """
+    return os.environ.get("COURSE_STATIC") == "1"
+
+
+def setup(seed=0):
+    """Make a notebook repeatable: one thread, fixed seeds, the course's figure style.
+
+    Call it once, in the Setup cell, after the imports.
+
+    Parameters
+    ----------
+    seed : int
+        Starts the generators of `random`, NumPy and, where it is imported, torch.
+
+    Raises
+    ------
+    RuntimeError
+        If a package is older than the course needs; the message says which.
+
+    Examples
+    --------
+    >>> setup(seed=0)
+    """
+    check_versions()
+    import numpy as np
+    from threadpoolctl import threadpool_limits
+
+    from course_utils import plots
+
+    threadpool_limits(1)
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002 - a learner may well use the global generator
+    if "torch" in sys.modules:
+        torch = sys.modules["torch"]
+        torch.set_num_threads(1)  # on two shared cores two threads were 18 times slower
+        torch.manual_seed(seed)
+    plots.use_style()
+
+
+def check_versions(requirements=None):
+    """Compare what is installed with what the course declares.
+
+    Parameters
+    ----------
+    requirements : list of str, optional
+        Such as ``["numpy>=2"]``; those of the course itself if not given.
+
+    Raises
+    ------
+    RuntimeError
+        If one is missing or too old.
+
+    Examples
+    --------
+    >>> check_versions(["numpy>=1000"])
+    Traceback (most recent call last):
+    RuntimeError: This environment is too old for the course: numpy>=1000 is needed, ...
+    """
+    from packaging.requirements import Requirement
+
+    if requirements is None:
+        requirements = importlib.metadata.requires("residual-course") or []
+    faults = []
+    for requirement in map(Requirement, requirements):
+        if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
+            continue
+        try:
+            version = importlib.metadata.version(requirement.name)
+        except importlib.metadata.PackageNotFoundError:
+            version = None
+        if version is None or not requirement.specifier.contains(version, prereleases=True):
+            faults.append(f"{requirement} is needed, {version or 'nothing'} is installed")
+    if faults:
+        raise RuntimeError(
+            f"This environment is too old for the course: {'; '.join(faults)}. "
+            "Close the notebook and run `make lab` in the course's folder, or "
+            "`conda env update -f environment.yml`."
+        )
+
+
+def progress(steps, description):
+    """Show a progress bar over `steps`; show none where outputs are being stored.
+
+    Parameters
+    ----------
+    steps : iterable
+    description : str
+        What is going on, such as ``"training"``.
+
+    Returns
+    -------
+    iterable
+        The same steps. The bar appears after a second and goes when it is done.
+    """
+    from tqdm.auto import tqdm
+
+    return tqdm(steps, desc=description, delay=1, leave=False, disable=is_static())

@@ -1,0 +1,217 @@
+"""Draw what `probes` measured: arrays in, figures out. Nothing here imports torch.
+
+Every drawing keeps its frame and offers `update`, so that a panel redraws the
+very figure that the lesson showed.
+"""
+
+import base64
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.resources import files
+
+import matplotlib as mpl
+import matplotlib.style
+import numpy as np
+from matplotlib.figure import Figure
+
+# one colour per idea, in every lesson; width and dashes say the same in grey
+IDENTITY = "#0072B2"
+BRANCH = "#C44E00"
+PLAIN = "#5B5B5B"
+MUTED = "#9A9A9A"
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """Keep a figure together with what moves in it.
+
+    Attributes
+    ----------
+    figure : Figure
+    artists : tuple of Artist
+        What `update` changes.
+    update : callable
+        Takes the arrays of the probe and moves the artists; the frame stays.
+    """
+
+    figure: Figure
+    artists: tuple
+    update: Callable
+
+
+def use_style():
+    """Set the course's figure style for this process.
+
+    Examples
+    --------
+    >>> use_style()
+    >>> mpl.rcParams["axes.titlelocation"]
+    'left'
+    """
+    mpl.style.use(str(files("course_utils") / "course.mplstyle"))
+
+
+def png(figure) -> bytes:
+    """Render a figure as an opaque PNG.
+
+    Parameters
+    ----------
+    figure : Figure
+
+    Returns
+    -------
+    bytes
+    """
+    buffer = io.BytesIO()
+    # no Software entry: the bytes must not depend on the version's name
+    figure.savefig(buffer, format="png", metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def show(figure, sentence):
+    """Show a figure together with one sentence that says what it shows.
+
+    Parameters
+    ----------
+    figure : Figure or Drawing
+    sentence : str
+        Read out where the picture cannot be seen; at least 40 characters.
+
+    Raises
+    ------
+    ValueError
+        If the sentence is too short to describe a figure.
+    """
+    from IPython.display import display
+
+    if len(sentence) < 40:
+        raise ValueError(f"a figure needs a sentence of at least 40 characters, got {sentence!r}")
+    figure = figure.figure if isinstance(figure, Drawing) else figure
+    image = base64.b64encode(png(figure)).decode()
+    bundle = {"image/png": image, "text/plain": sentence}
+    display(bundle, raw=True, metadata={"image/png": {"alt": sentence}})
+
+
+def descent(errors, curvature, learning_rate):
+    """Draw gradient descent on L(w) = ½ c w²: the path on the parabola, |w| against steps.
+
+    Parameters
+    ----------
+    errors : ndarray, shape (steps + 1,)
+        w before the first step and after each one.
+    curvature : float
+        c of the parabola.
+    learning_rate : float
+        Written into the picture.
+
+    Returns
+    -------
+    Drawing
+        Its `update(errors, learning_rate)` moves the path.
+
+    Examples
+    --------
+    >>> drawing = descent(np.array([1.0, 0.5, 0.25]), 1.0, 0.5)
+    >>> drawing.artists[1].get_ydata()
+    array([1.  , 0.5 , 0.25])
+    """
+    figure = Figure()
+    left, right = figure.subplots(1, 2)
+    w = np.linspace(-1.6, 1.6, 200)
+    left.plot(w, 0.5 * curvature * w**2, color=MUTED)
+    (path,) = left.plot([], [], "o-", color=BRANCH, lw=1.2, ms=4)
+    left.set(xlim=(-1.6, 1.6), ylim=(-0.05, 1.3 * curvature), xlabel="w", ylabel="L(w) = ½ c w²")
+    (line,) = right.plot([], [], "o-", color=IDENTITY, ms=3)
+    right.axhline(1, color=MUTED, lw=1)
+    right.set(yscale="log", xlim=(0, 30), ylim=(1e-12, 1e6), xlabel="step", ylabel="|w|")
+    note = right.text(0.97, 0.95, "", transform=right.transAxes, ha="right", va="top")
+
+    def update(errors, learning_rate):
+        path.set_data(errors, 0.5 * curvature * errors**2)
+        line.set_data(np.arange(len(errors)), np.abs(errors))
+        note.set_text(f"learning rate {learning_rate:.2f}")
+
+    update(errors, learning_rate)
+    return Drawing(figure, (path, line, note), update)
+
+
+def pushed_grid(before, plain, residual):
+    """Draw a grid of points of the plane after a plain and after a residual stack.
+
+    Parameters
+    ----------
+    before, plain, residual : ndarray, shape (lines, points, 2)
+        The same grid lines at the input and at the two outputs.
+
+    Returns
+    -------
+    Drawing
+        Its `update(plain, residual)` moves the two outputs.
+
+    Examples
+    --------
+    >>> lines = np.zeros((4, 5, 2))
+    >>> len(pushed_grid(lines, lines, lines).artists)
+    8
+    """
+    figure = Figure()
+    drawn = []
+    axes = figure.subplots(1, 2)
+    for ax, name in zip(axes, ("plain: h ← b·F(h)", "residual: h ← h + b·F(h)"), strict=True):
+        ax.set(xlim=(-3, 3), ylim=(-2.2, 2.2), aspect="equal", xlabel=name)
+        ax.grid(False)
+        for line in before:
+            ax.plot(*line.T, color="#D8D8D8", lw=0.8)
+        colour, dash = (PLAIN, "--") if name.startswith("plain") else (IDENTITY, "-")
+        # the marker shows where a line has shrunk to a point
+        style = {"color": colour, "ls": dash, "lw": 1.3, "marker": ".", "markevery": [0], "ms": 4}
+        drawn.append([ax.plot([], [], **style)[0] for _ in before])
+
+    def update(plain, residual):
+        for artists, lines in zip(drawn, (plain, residual), strict=True):
+            for artist, line in zip(artists, lines, strict=True):
+                artist.set_data(*line.T)
+
+    update(plain, residual)
+    return Drawing(figure, (*drawn[0], *drawn[1]), update)
+
+
+def loss_against_depth(depths, losses):
+    """Draw the loss of several nets against their depth: mean and range over seeds.
+
+    Parameters
+    ----------
+    depths : sequence of int
+    losses : dict of str to ndarray, shape (depths, seeds)
+        A name that starts with "plain" is drawn grey and dashed, any other blue.
+
+    Returns
+    -------
+    Figure
+
+    Examples
+    --------
+    >>> figure = loss_against_depth([1, 4], {"plain": np.ones((2, 3)), "residual": np.ones((2, 3))})
+    >>> [text.get_text() for text in figure.axes[0].texts]
+    ['plain', 'residual']
+    """
+    figure = Figure()
+    ax = figure.subplots()
+    for name, values in losses.items():
+        colour, dash = (PLAIN, "--") if name.startswith("plain") else (IDENTITY, "-")
+        ax.fill_between(depths, values.min(1), values.max(1), color=colour, alpha=0.2, lw=0)
+        ax.plot(depths, values.mean(1), "o", ls=dash, color=colour)
+        ax.annotate(
+            name,
+            (depths[-1], values[-1].mean()),
+            xytext=(8, 0),
+            textcoords="offset points",
+            color=colour,
+            va="center",
+        )
+    ax.set(xscale="log", yscale="log", xlabel="depth (blocks)", ylabel="mean squared error")
+    ax.set_xticks(depths, labels=[str(depth) for depth in depths])
+    ax.minorticks_off()
+    ax.set_xlim(depths[0] * 0.9, depths[-1] * 1.6)  # room for the names
+    return figure

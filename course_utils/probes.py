@@ -1,0 +1,140 @@
+"""Measure a network: modules in, arrays out. Nothing here imports matplotlib."""
+
+import numpy as np
+import torch
+
+
+def descent(learning_rate, curvature=1.0, start=1.0, steps=30):
+    """Follow gradient descent on L(w) = ½ c w².
+
+    Each step is w ← w − η c w, so that after t steps w = (1 − η c)^t · start.
+
+    Parameters
+    ----------
+    learning_rate : float
+        η.
+    curvature : float
+        c.
+    start : float
+    steps : int
+
+    Returns
+    -------
+    ndarray, shape (steps + 1,)
+        w before the first step and after each one.
+
+    Examples
+    --------
+    >>> descent(0.5, steps=3)
+    array([1.   , 0.5  , 0.25 , 0.125])
+    """
+    return start * (1 - learning_rate * curvature) ** np.arange(steps + 1)
+
+
+def grid_lines(lines=9, points=33, x_max=2.0, y_max=1.4):
+    """Lay a grid of horizontal and vertical lines over a rectangle around 0.
+
+    Parameters
+    ----------
+    lines : int
+        Lines in each direction.
+    points : int
+        Points on each line.
+    x_max, y_max : float
+        Half the width and half the height.
+
+    Returns
+    -------
+    ndarray, shape (2 * lines, points, 2)
+
+    Examples
+    --------
+    >>> grid_lines(lines=3, points=5).shape
+    (6, 5, 2)
+    """
+    x, y = np.linspace(-x_max, x_max, lines), np.linspace(-y_max, y_max, lines)
+    fine_x, fine_y = np.linspace(-x_max, x_max, points), np.linspace(-y_max, y_max, points)
+    horizontal = np.stack(np.broadcast_arrays(fine_x, y[:, None]), -1)
+    vertical = np.stack(np.broadcast_arrays(x[:, None], fine_y), -1)
+    return np.concatenate([horizontal, vertical])
+
+
+def output(net, x):
+    """Run a network on an array, without gradients.
+
+    Parameters
+    ----------
+    net : nn.Module
+        Maps (..., d_in) to (..., d_out).
+    x : ndarray, shape (..., d_in)
+
+    Returns
+    -------
+    ndarray, shape (..., d_out)
+
+    Examples
+    --------
+    >>> output(torch.nn.Identity(), np.ones((2, 3))).shape
+    (2, 3)
+    """
+    with torch.no_grad():
+        return net(torch.as_tensor(x, dtype=torch.get_default_dtype())).numpy()
+
+
+def jacobian(net, x):
+    """Measure ∂net/∂x at one point by autograd.
+
+    Parameters
+    ----------
+    net : callable
+        Maps a vector, shape (d_in,), to a vector, shape (d_out,).
+    x : Tensor, shape (d_in,)
+
+    Returns
+    -------
+    ndarray, shape (d_out, d_in)
+        Row i is the gradient of output i.
+
+    References
+    ----------
+    Derived in notebooks/00_start_here.ipynb.
+
+    Examples
+    --------
+    >>> jacobian(lambda x: 3 * x, torch.ones(2))
+    array([[3., 0.],
+           [0., 3.]], dtype=float32)
+    """
+    return torch.autograd.functional.jacobian(net, x).detach().numpy()
+
+
+def jacobian_by_differences(f, x, eps=1e-6):
+    """Measure ∂f/∂x at one point by central differences.
+
+    Column j is (f(x + eps·e_j) − f(x − eps·e_j)) / (2 eps), with an error of order eps².
+
+    Parameters
+    ----------
+    f : callable
+        Maps an array, shape (d_in,), to an array, shape (d_out,).
+    x : ndarray, shape (d_in,)
+        In float64; left unchanged.
+    eps : float
+
+    Returns
+    -------
+    ndarray, shape (d_out, d_in)
+
+    References
+    ----------
+    Derived in notebooks/00_start_here.ipynb.
+
+    Examples
+    --------
+    >>> jacobian_by_differences(lambda x: x**2, np.array([1.0, 2.0])).round(6)
+    array([[2., 0.],
+           [0., 4.]])
+    """
+    steps = eps * np.eye(len(x))
+    columns = [(np.asarray(f(x + step)) - np.asarray(f(x - step))) / (2 * eps) for step in steps]
+    return np.stack(columns, axis=-1)

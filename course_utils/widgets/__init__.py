@@ -1,0 +1,1 @@
+"""Explore a probe: one file per panel. Nothing imports this package but notebooks."""
