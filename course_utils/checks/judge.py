@@ -141,9 +141,9 @@ def judge(exercise, call, seed=0, held_back=False) -> Verdict:
             continue
         status, message = _examine(exercise, arguments, reply)
         findings.append(Finding(case.title, status, message, case.held_back))
-        trials.append((arguments, reply))
+        trials.append((arguments, reply, status))
     mistake = ""
-    if any(finding.status != Status.CORRECT for finding in findings):
+    if any(status != Status.CORRECT for _, _, status in trials):
         mistake = _known_mistake(exercise, trials)
     return Verdict(exercise, tuple(findings), mistake)
 
@@ -259,9 +259,9 @@ def _known_mistake(exercise, trials):
     for mistake in exercise.mistakes:
         matches = [
             _equal(reply.value, mistake.value(**copy.deepcopy(arguments)), exercise.tolerance)
-            for arguments, reply in trials
+            for arguments, reply, _ in trials
         ]
-        if matches and all(matches):
+        if all(matches):
             return mistake.hint
     return ""
 
