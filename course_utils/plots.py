@@ -165,7 +165,8 @@ def pushed_grid(before, plain, residual):
             ax.plot(*line.T, color="#D8D8D8", lw=0.8)
         colour, dash = (PLAIN, "--") if name.startswith("plain") else (IDENTITY, "-")
         # the marker shows where a line has shrunk to a point
-        style = {"color": colour, "ls": dash, "lw": 1.3, "marker": ".", "markevery": [0], "ms": 4}
+        style = {"color": colour, "ls": dash, "lw": 1.3, "marker": "." if dash == "--" else ""}
+        style |= {"markevery": [0], "ms": 4}
         drawn.append([ax.plot([], [], **style)[0] for _ in before])
 
     def update(plain, residual):
@@ -177,7 +178,7 @@ def pushed_grid(before, plain, residual):
     return Drawing(figure, (*drawn[0], *drawn[1]), update)
 
 
-def loss_against_depth(depths, losses):
+def loss_against_depth(depths, losses, title):
     """Draw the loss of several nets against their depth: mean and range over seeds.
 
     Parameters
@@ -185,6 +186,8 @@ def loss_against_depth(depths, losses):
     depths : sequence of int
     losses : dict of str to ndarray, shape (depths, seeds)
         A name that starts with "plain" is drawn grey and dashed, any other blue.
+    title : str
+        States the finding.
 
     Returns
     -------
@@ -192,26 +195,48 @@ def loss_against_depth(depths, losses):
 
     Examples
     --------
-    >>> figure = loss_against_depth([1, 4], {"plain": np.ones((2, 3)), "residual": np.ones((2, 3))})
+    >>> losses = {"plain": np.ones((2, 3)), "residual": np.ones((2, 3))}
+    >>> figure = loss_against_depth([1, 4], losses, "Equal")
     >>> [text.get_text() for text in figure.axes[0].texts]
     ['plain', 'residual']
     """
+    figure, ax = _losses(depths, losses, title)
+    ax.set(xscale="log", xlabel="depth (blocks)")
+    ax.set_xticks(depths, labels=[str(depth) for depth in depths])
+    ax.set_xlim(depths[0] * 0.9, depths[-1] * 1.6)  # room for the names
+    ax.minorticks_off()
+    return figure
+
+
+def loss_against_angle(angles, losses, title):
+    """Draw the loss of several nets against the angle by which the target turns.
+
+    Parameters
+    ----------
+    angles : sequence of float
+        In radians, from 0 to π.
+    losses : dict of str to ndarray, shape (angles, seeds)
+    title : str
+        States the finding.
+
+    Returns
+    -------
+    Figure
+    """
+    figure, ax = _losses(angles, losses, title)
+    ax.set(xlim=(0, 4.6), xlabel="angle between input and target (radians)")
+    ax.set_xticks([0, np.pi / 4, np.pi / 2, 3 * np.pi / 4, np.pi], ["0", "π/4", "π/2", "3π/4", "π"])
+    return figure
+
+
+def _losses(xs, losses, title):
     figure = Figure()
     ax = figure.subplots()
     for name, values in losses.items():
         colour, dash = (PLAIN, "--") if name.startswith("plain") else (IDENTITY, "-")
-        ax.fill_between(depths, values.min(1), values.max(1), color=colour, alpha=0.2, lw=0)
-        ax.plot(depths, values.mean(1), "o", ls=dash, color=colour)
-        ax.annotate(
-            name,
-            (depths[-1], values[-1].mean()),
-            xytext=(8, 0),
-            textcoords="offset points",
-            color=colour,
-            va="center",
-        )
-    ax.set(xscale="log", yscale="log", xlabel="depth (blocks)", ylabel="mean squared error")
-    ax.set_xticks(depths, labels=[str(depth) for depth in depths])
-    ax.minorticks_off()
-    ax.set_xlim(depths[0] * 0.9, depths[-1] * 1.6)  # room for the names
-    return figure
+        ax.fill_between(xs, values.min(1), values.max(1), color=colour, alpha=0.2, lw=0)
+        ax.plot(xs, values.mean(1), "o", ls=dash, color=colour)
+        end = (xs[-1], values[-1].mean())
+        ax.annotate(name, end, xytext=(8, 0), textcoords="offset points", color=colour, va="center")
+    ax.set(yscale="log", ylabel="mean squared error", title=title)
+    return figure, ax

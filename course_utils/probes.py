@@ -67,6 +67,7 @@ def output(net, x):
     net : nn.Module
         Maps (..., d_in) to (..., d_out).
     x : ndarray, shape (..., d_in)
+        Of the network's own precision.
 
     Returns
     -------
@@ -78,7 +79,7 @@ def output(net, x):
     (2, 3)
     """
     with torch.no_grad():
-        return net(torch.as_tensor(x, dtype=torch.get_default_dtype())).numpy()
+        return net(torch.from_numpy(x)).numpy()
 
 
 def jacobian(net, x):

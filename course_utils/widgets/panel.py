@@ -70,6 +70,11 @@ class Panel(W.VBox):
         )
 
     @property
+    def figure(self):
+        """The figure in its present state, for a static view."""
+        return self._drawing.figure
+
+    @property
     def values(self) -> dict:
         """The value of each control, by name."""
         return {name: control.value for name, control in self.controls.items()}

@@ -1,0 +1,1 @@
+"""Write what is generated: stored outputs of lessons, exercises from solutions."""

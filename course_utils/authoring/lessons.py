@@ -1,0 +1,39 @@
+"""Run lessons from top to bottom and store their outputs."""
+
+import os
+
+from nbconvert.preprocessors import ExecutePreprocessor
+from tqdm import tqdm
+
+from course_utils.authoring import notebooks
+
+
+def run(stems=(), root=notebooks.ROOT):
+    """Execute lessons in a fresh kernel each and write them back in normal form.
+
+    Parameters
+    ----------
+    stems : sequence of str
+        Beginnings of file names, such as ``"01"``; all lessons if empty.
+    root : Path
+        Folder that holds ``notebooks/``.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a beginning fits no lesson.
+    CellExecutionError
+        If a cell raises; the file is left as it was.
+    """
+    os.environ["COURSE_STATIC"] = "1"
+    found = sorted((root / "notebooks").glob("[0-9]*.ipynb"))
+    for stem in stems:
+        if not any(path.stem.startswith(stem) for path in found):
+            have = ", ".join(path.stem for path in found)
+            raise FileNotFoundError(f"no lesson starts with {stem!r}; there are {have}")
+    chosen = [path for path in found if not stems or path.stem.startswith(tuple(stems))]
+    for path in tqdm(chosen, desc="lessons"):
+        notebook = notebooks.read(path)
+        execute = ExecutePreprocessor(timeout=300, kernel_name="python3", record_timing=False)
+        execute.preprocess(notebook, {"metadata": {"path": str(path.parent)}})
+        notebooks.write(notebook, path, keep_output=True)

@@ -1,0 +1,88 @@
+"""Hand out the course's data. Everything ships with the package; nothing is downloaded."""
+
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Digits:
+    """Hold the handwritten digits, split once and for all.
+
+    Attributes
+    ----------
+    x_train, x_test : ndarray, shape (1437, 64) and (360, 64), float32
+        Pixels, shifted and scaled to mean 0 and variance 1 over the training set.
+    y_train, y_test : ndarray, shape (1437,) and (360,), int64
+        0 to 9.
+    """
+
+    x_train: np.ndarray
+    y_train: np.ndarray
+    x_test: np.ndarray
+    y_test: np.ndarray
+
+
+def digits() -> Digits:
+    """Load 1797 handwritten digits of 8×8 pixels.
+
+    Returns
+    -------
+    Digits
+        The same split for every seed, so that seeds vary the network alone.
+
+    References
+    ----------
+    Alpaydin and Kaynak (1998), "Optical Recognition of Handwritten Digits", UCI.
+    First used in notebooks/01_residual_block.ipynb.
+
+    Examples
+    --------
+    >>> d = digits()
+    >>> d.x_train.shape, d.y_test.shape, d.y_train.max()
+    ((1437, 64), (360,), np.int64(9))
+    """
+    with as_file(files("course_utils") / "datasets" / "digits.npz") as file, np.load(file) as raw:
+        x, y = raw["images"].reshape(-1, 64).astype(np.float32), raw["labels"].astype(np.int64)
+    order = np.random.default_rng(0).permutation(len(x))
+    x, y, train = x[order], y[order], 1437
+    x = (x - x[:train].mean()) / x[:train].std()
+    return Digits(x[:train], y[:train], x[train:], y[train:])
+
+
+def rotation(width, angle, seed=0) -> np.ndarray:
+    """Draw a rotation of `width`-dimensional space that turns every vector by `angle`.
+
+    Parameters
+    ----------
+    width : int
+        Even.
+    angle : float
+        In radians; 0 gives the identity, π gives −x.
+    seed : int
+        Draws the planes in which it turns.
+
+    Returns
+    -------
+    ndarray, shape (width, width), float32
+        R with R Rᵀ = I; rows of a batch x are turned by x @ R.
+
+    Raises
+    ------
+    ValueError
+        If `width` is odd.
+
+    Examples
+    --------
+    >>> R = rotation(4, 0.5)
+    >>> x = np.ones(4) / 2
+    >>> round(float(np.arccos(x @ R @ x)), 3)
+    0.5
+    """
+    if width % 2:
+        raise ValueError(f"a rotation of every vector needs an even width, got {width}")
+    planes, _ = np.linalg.qr(np.random.default_rng(seed).normal(size=(width, width)))
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    blocks = np.kron(np.eye(width // 2), turn)
+    return (planes @ blocks @ planes.T).astype(np.float32)
