@@ -151,7 +151,7 @@ def judge(exercise, call, seed=0, held_back=False) -> Verdict:
 def _examine(exercise, arguments, reply):
     if exercise.kind in ("choice", "number"):
         return _examine_variable(exercise, reply.value)
-    changed = [name for name, now in reply.after.items() if not _same(arguments[name], now)]
+    changed = [name for name, now in reply.after.items() if not _same(arguments.get(name), now)]
     if changed:
         return Status.CHANGED, (
             f"{_called(exercise, arguments)}"
@@ -180,7 +180,7 @@ def _examine_variable(exercise, value):
     right = exercise.reference()
     if exercise.kind == "choice":
         options = sorted([right, *(mistake.value() for mistake in exercise.mistakes)])
-        if value not in options or not isinstance(value, str):
+        if not isinstance(value, str) or value not in options:
             listed = ", ".join(f'"{option}"' for option in options)
             return Status.WRONG_TYPE, f"expected one of {listed}, got {show(value)}"
         if value == right:

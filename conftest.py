@@ -1,0 +1,11 @@
+"""Settings of every test run, notebooks included."""
+
+import os
+
+# before anything of the course is imported: show nothing live, write nothing, one thread
+os.environ["COURSE_STATIC"] = "1"
+os.environ["MPLBACKEND"] = "Agg"
+for library in ("OMP", "OPENBLAS", "MKL"):
+    os.environ[f"{library}_NUM_THREADS"] = "1"
+
+pytest_plugins = ["tests.budget"]
