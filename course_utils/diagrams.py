@@ -23,7 +23,7 @@ COLOURS = {
     "paper": ("#FFFFFF", "#111111"),
 }
 WIDTHS = {"identity": 6.0, "branch": 2.5, "plain": 3.0, "ink": 1.5}
-COLUMN, BLOCK, LOOP = 190, 92, 62  # distances in px: between nets, between blocks, trunk to branch
+COLUMN, BLOCK, LOOP = 190, 104, 62  # distances in px: between nets, between blocks, trunk to branch
 
 
 @dataclass(frozen=True)
@@ -137,27 +137,27 @@ def net(wiring: Wiring, title: str, blocks: int = 2, branch: str = "F", x: float
 
 
 def _residual_block(wiring, label, x, low):
-    merge = low + 62
+    merge = low + 70
     right = x + LOOP
     shapes = [
         Line("branch", ((x, low), (right, low), (right, merge), (x, merge))),
-        Box("branch", right, low + (40 if wiring.norm == "pre" else 31), label),
+        Box("branch", right, low + (47 if wiring.norm == "pre" else 35), label),
         Merge(x, merge),
     ]
     if wiring.norm == "pre":
-        shapes.append(Box("plain", right, low + 12, "norm", pill=True))
+        shapes.append(Box("plain", right, low + 17, "norm", pill=True))
     if wiring.norm == "post":
         shapes.append(Box("plain", x, merge + 20, "norm", pill=True))
-    shapes += _gains(wiring, x - 20, right + 44, low + 31)
+    shapes += _gains(wiring, x - 20, right + 44, low + 35)
     return shapes
 
 
 def _plain_block(wiring, label, x, low):
-    shapes = [Box("plain", x, low + 31, label)]
+    shapes = [Box("plain", x, low + 35, label)]
     if wiring.norm != "none":
-        height = low + (5 if wiring.norm == "pre" else 60)
+        height = low + (6 if wiring.norm == "pre" else 64)
         shapes.append(Box("plain", x, height, "norm", pill=True))
-    return shapes + _gains(Wiring(1, wiring.b), x, x + 44, low + 31)
+    return shapes + _gains(Wiring(1, wiring.b), x, x + 44, low + 35)
 
 
 def _gains(wiring, trunk_x, branch_x, y):

@@ -2,7 +2,6 @@
 
 import _thread
 import inspect
-import linecache
 import threading
 import traceback
 
@@ -91,17 +90,12 @@ class _deadline:
 
 def _explain(name, error, answer):
     """Type, text and the learner's own line, not the library's below it."""
+    # a class of a notebook has no file of its own; its methods do
+    parts = vars(answer).values() if inspect.isclass(answer) else [inspect.unwrap(answer)]
+    files = {part.__code__.co_filename for part in parts if inspect.isfunction(part)}
     frames = traceback.extract_tb(error.__traceback__)
-    try:
-        file = inspect.getfile(answer)
-    except TypeError:
-        file = None
-    if inspect.isclass(answer):  # a class of a notebook has no file; its methods do
-        methods = [m for m in vars(answer).values() if inspect.isfunction(m)]
-        file = methods[0].__code__.co_filename if methods else file
-    own = [frame for frame in frames if frame.filename == file]
+    own = [frame for frame in frames if frame.filename in files]
     text = f"`{name}` raised {type(error).__name__}: {error}"
     if not own:
         return text
-    line = own[-1].line or linecache.getline(file, own[-1].lineno).strip()
-    return f"{text}\n  in line {own[-1].lineno} of your cell: {line}"
+    return f"{text}\n  in line {own[-1].lineno} of your cell: {own[-1].line}"

@@ -135,7 +135,10 @@ def judge(exercise, call, seed=0, held_back=False) -> Verdict:
             # the answer gets its own copies: what it does to them cannot reach the reference
             reply = call(exercise.name, copy.deepcopy(arguments), exercise.probe, exercise.timeout)
         except CallFailed as failure:
-            findings.append(Finding(case.title, failure.status, failure.message, case.held_back))
+            message = failure.message
+            if failure.status == Status.RAISED:
+                message += _shapes(exercise, arguments)
+            findings.append(Finding(case.title, failure.status, message, case.held_back))
             if failure.status in (Status.NOT_WRITTEN, Status.NOT_DEFINED, Status.TOO_SLOW):
                 break  # the other cases would say the same, or cost as much
             continue
@@ -169,7 +172,10 @@ def _examine(exercise, arguments, reply):
     for prop in exercise.properties:
         fault = prop.fault(copy.deepcopy(arguments), reply.value)
         if fault:
-            return Status.WRONG_VALUE, f"{_called(exercise, arguments)}{prop.title}: {fault}"
+            return (
+                Status.WRONG_VALUE,
+                f"{_called(exercise, arguments)}wanted: {prop.title}\n{fault}",
+            )
     return Status.CORRECT, ""
 
 
@@ -270,7 +276,7 @@ def _equal(got, value, tolerance):
     if value is None:  # with these arguments the mistake would return nothing
         return False
     if isinstance(value, str):
-        return got == value
+        return isinstance(got, str) and got == value
     return compare(got, value, tolerance)[0] == Status.CORRECT
 
 
@@ -279,7 +285,17 @@ def _same(before, after):
 
 
 def _called(exercise, arguments):
+    if exercise.kind == "module":  # the arguments are the probe's, not the learner's
+        return ""
     listed = ", ".join(f"{name}={show(value, 60)}" for name, value in arguments.items())
-    if exercise.kind == "module":
-        return f"with {listed}\n" if listed else ""
     return f"{exercise.name}({listed})\n"
+
+
+def _shapes(exercise, arguments):
+    if exercise.kind == "module":
+        return ""
+    listed = [
+        f"{name} of shape {value.shape}" if isinstance(value, np.ndarray) else f"{name}={value}"
+        for name, value in arguments.items()
+    ]
+    return f"\n  called with {', '.join(listed)}"

@@ -1,8 +1,8 @@
 """Keep a learner's practice points in one JSON file, and never lose it."""
 
+import itertools
 import json
 import os
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,7 +70,8 @@ def load(text=None) -> dict:
     except FileNotFoundError:
         return {}
     except ValueError as error:
-        aside = file.with_name(f"{file.name}.damaged-{time.strftime('%Y%m%d-%H%M%S')}")
+        names = (file.with_name(f"{file.name}.damaged-{n}") for n in itertools.count(1))
+        aside = next(name for name in names if not name.exists())
         os.replace(file, aside)
         print(
             f"Your score card {file.name} could not be read ({error}). It is kept as {aside.name} "

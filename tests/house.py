@@ -1,0 +1,373 @@
+"""The house rules, as functions that list faults. Each says what was expected and what came."""
+
+import ast
+import base64
+import graphlib
+import re
+import statistics
+from pathlib import Path
+
+import nbformat
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "course_utils"
+
+
+def stems(folder):
+    return sorted(path.stem for path in (ROOT / folder).glob("[0-9]*.ipynb"))
+
+
+def read(folder, stem):
+    return nbformat.read(ROOT / folder / f"{stem}.ipynb", as_version=4)
+
+
+def code_cells(nb):
+    return [cell for cell in nb.cells if cell.cell_type == "code"]
+
+
+def prose(nb):
+    return "\n".join(cell.source for cell in nb.cells if cell.cell_type == "markdown")
+
+
+def outputs(nb):
+    return [(cell, output) for cell in code_cells(nb) for output in cell.outputs]
+
+
+# rules for every notebook
+
+
+def valid(nb):
+    """The format is valid and ids are unique."""
+    ids = [cell.get("id") for cell in nb.cells]
+    faults = [f"cell id {i!r} is used {ids.count(i)} times" for i in set(ids) if ids.count(i) > 1]
+    if faults:
+        return faults
+    try:
+        nbformat.validate(nb)
+    except nbformat.ValidationError as error:
+        return [f"not a valid notebook: {error.message}"]
+    return []
+
+
+def plain_metadata(nb):
+    """The metadata names the kernel and the language, nothing else."""
+    allowed = {"kernelspec", "language_info"}
+    return [f"metadata {key!r} is not wanted" for key in nb.metadata if key not in allowed]
+
+
+def clean_source(nb):
+    """No path tricks, shell lines, star imports or silenced outputs."""
+    patterns = {
+        r"sys\.path": "sys.path",
+        r"^\s*[!%]": "a shell or magic line",
+        r"import \*": "a star import",
+        r";\s*$": "a trailing semicolon, which nbval does not honour",
+    }
+    return [
+        f"cell {cell.id}: {what}"
+        for cell in code_cells(nb)
+        for pattern, what in patterns.items()
+        if re.search(pattern, cell.source, re.M)
+    ]
+
+
+def folded_answers(nb):
+    """Markdown inside <details> is rendered only after an empty line."""
+    found = re.findall(r"</summary>(?!\n\n).{0,20}", prose(nb))
+    return [f"an empty line is missing after </summary>: {text!r}" for text in found]
+
+
+def links(nb, folder="notebooks"):
+    """Relative links lead to a file, and a #heading in it exists."""
+    faults = []
+    for target in re.findall(r"\]\(([^)]+)\)", prose(nb)):
+        if target.startswith("http"):
+            continue
+        name, _, heading = target.partition("#")
+        path = (ROOT / folder / name).resolve()
+        if not path.is_file():
+            faults.append(f"link to {target}: there is no {name}")
+        elif heading:
+            text = prose(nbformat.read(path, as_version=4))
+            if not re.search(rf"^#+ {heading.replace('-', ' ')}$", text, re.M):
+                faults.append(f"link to {target}: there is no heading {heading!r}")
+    return faults
+
+
+EVERY_NOTEBOOK = (valid, plain_metadata, clean_source, folded_answers, links)
+
+# rules for lessons
+
+
+def executed(nb):
+    """The cells were run once, from top to bottom."""
+    counts = [cell.execution_count for cell in code_cells(nb)]
+    expected = list(range(1, len(counts) + 1))
+    return [] if counts == expected else [f"execution counts are {counts}: run `make lessons`"]
+
+
+def quiet(nb):
+    """No stored output holds an error, a warning, an address, a path, a date or a timing."""
+    faults = []
+    pattern = r"0x[0-9a-f]{6,}|/(home|root|tmp|work|Users)/|\d{4}-\d\d-\d\d|\d ?(ms|µs|seconds?)\b"
+    for cell, output in outputs(nb):
+        if output.output_type == "error" or output.get("name") == "stderr":
+            faults.append(f"cell {cell.id}: stored {output.output_type} {output.get('name', '')}")
+        text = output.get("text", "") + output.get("data", {}).get("text/plain", "")
+        if match := re.search(pattern, text):
+            faults.append(f"cell {cell.id}: {match[0]!r} in its output changes from run to run")
+    return faults
+
+
+def figures(nb):
+    """One to six figures, each a PNG with a sentence."""
+    faults, images = [], []
+    for cell, output in outputs(nb):
+        data = output.get("data", {})
+        if "image/svg+xml" in data:
+            faults.append(f"cell {cell.id}: SVG output, which nbval compares; use plots.show")
+        if "application/vnd.jupyter.widget-view+json" in data:
+            faults.append(f"cell {cell.id}: a stored widget view; run with COURSE_STATIC=1")
+        if "image/png" in data:
+            images.append(base64.b64decode(data["image/png"]))
+            sentence = data.get("text/plain", "")
+            if len(sentence) < 40 or sentence.startswith("<"):
+                faults.append(f"cell {cell.id}: the figure has no sentence, but {sentence!r}")
+    if not 1 <= len(images) <= 6:
+        faults.append(f"1 to 6 figures are expected, got {len(images)}")
+    return faults
+
+
+def size(nb):
+    """At most 300 kB, 30 to 45 cells."""
+    faults = []
+    kilobytes = len(nbformat.writes(nb).encode()) / 1000
+    if kilobytes > 300:
+        faults.append(f"at most 300 kB, got {kilobytes:.0f}")
+    if not 30 <= len(nb.cells) <= 45:
+        faults.append(f"30 to 45 cells, got {len(nb.cells)}")
+    return faults
+
+
+def short_cells(nb):
+    """Code cells have a median of at most 5 lines, none over 25."""
+    lines = {
+        cell.id: sum(bool(line.strip()) for line in cell.source.splitlines())
+        for cell in code_cells(nb)
+    }
+    faults = [f"cell {i}: at most 25 lines, got {n}" for i, n in lines.items() if n > 25]
+    if statistics.median(lines.values()) > 5:
+        faults.append(f"the median code cell has {statistics.median(lines.values())} lines, over 5")
+    return faults
+
+
+def prose_between(nb):
+    """No three code cells in a row."""
+    kinds = "".join("c" if cell.cell_type == "code" else "m" for cell in nb.cells)
+    place = kinds.find("ccc")
+    return [] if place < 0 else [f"three code cells in a row from cell {nb.cells[place].id}"]
+
+
+def title_card(nb):
+    """The first cell holds number, question, aims, needs and minutes."""
+    card = nb.cells[0].source
+    wanted = {
+        r"^# \d\d · ": "a title such as '# 01 · The residual block'",
+        r"^\*\*.+\?\*\*$": "the question in bold, ending with '?'",
+        r"^3\. ": "three numbered things you will be able to do",
+        r"\*\*You need\*\*": "'**You need**'",
+        r"\*\*Time\*\* \d+ minutes": "'**Time** NN minutes'",
+    }
+    return [
+        f"the title card lacks {what}"
+        for pattern, what in wanted.items()
+        if not re.search(pattern, card, re.M)
+    ]
+
+
+def recall(nb):
+    """Two questions about earlier lessons, answers folded, before the Setup heading."""
+    before = prose(nb).split("## Setup")
+    count = (before[0] if before[0].count("<details>") else before[-1]).count("<details>")
+    return [] if count >= 2 else [f"two folded recall questions are expected, got {count}"]
+
+
+def setup_cell(nb):
+    """The first code cell is called setup, has at most 8 lines and calls setup()."""
+    first = code_cells(nb)[0]
+    faults = [] if first.id == "setup" else [f"the first code cell is {first.id!r}, not 'setup'"]
+    if "setup(seed=" not in first.source:
+        faults.append("the Setup cell does not call setup(seed=…)")
+    lines = [line for line in first.source.splitlines() if line.strip()]
+    if len(lines) > 8:
+        faults.append(f"the Setup cell has at most 8 lines, got {len(lines)}")
+    imports = [
+        cell.id
+        for cell in code_cells(nb)[1:]
+        if re.search(r"^\s*(import|from) ", cell.source, re.M)
+    ]
+    return faults + [f"cell {i} imports; imports stand in the Setup cell" for i in imports]
+
+
+def headings(nb):
+    """The parts that are there stand in the order of the anatomy."""
+    order = ["Setup", "Predict", "Derive", "Build", "Break", "Summary", "Exercises", "Sources"]
+    found = re.findall(r"^## ([A-Z][a-z]+)", prose(nb), re.M)
+    ranks = [order.index(word) for word in found if word in order]
+    faults = [
+        f"there is no '## {word}'"
+        for word in ("Setup", "Predict", "Summary", "Exercises", "Sources")
+        if word not in found
+    ]
+    if ranks[-3:] != [5, 6, 7]:
+        faults.append("a lesson ends with Summary, Exercises, Sources")
+    if ranks[:2] != [0, 1]:
+        faults.append("a lesson starts with Setup, Predict")
+    return faults
+
+
+def asserts(nb):
+    """Claims are asserted: at least four cells do."""
+    count = sum("assert " in cell.source for cell in code_cells(nb))
+    return [] if count >= 4 else [f"at least 4 cells assert something, got {count}"]
+
+
+LESSONS = (
+    executed, quiet, figures, size, short_cells, prose_between, title_card, recall, setup_cell,
+    headings, asserts,
+)  # fmt: skip
+
+# rules for exercises
+
+
+def stripped(nb):
+    """No outputs and no execution counts."""
+    return [f"cell {c.id} has outputs" for c in code_cells(nb) if c.outputs or c.execution_count]
+
+
+def few_imports(nb):
+    """Exercises use what a sandbox can offer: numpy, torch, data, check, hint, scorecard."""
+    allowed = {"numpy", "torch", "course_utils.data"}
+    names = {"check", "hint", "scorecard"}
+    faults = []
+    for cell in code_cells(nb):
+        for node in ast.walk(ast.parse(cell.source)):
+            modules = []
+            if isinstance(node, ast.Import):
+                modules = [alias.name for alias in node.names]
+            if isinstance(node, ast.ImportFrom):
+                modules = [node.module]
+                if node.module == "course_utils" and {a.name for a in node.names} <= names:
+                    continue
+            faults += [f"cell {cell.id} imports {m}" for m in modules if m not in allowed]
+    return faults
+
+
+def complete_exercises(nb, exercises):
+    """Each exercise has its task, answer and check cell, and the task tells its data."""
+    faults = []
+    cells = {cell.id: cell for cell in nb.cells}
+    for exercise in exercises:
+        for part in ("task", "answer", "check"):
+            if f"{exercise.name}-{part}" not in cells:
+                faults.append(f"there is no cell {exercise.name}-{part}")
+        if faults:
+            continue
+        points = f"{exercise.points} point{'s' if exercise.points > 1 else ''}"
+        card = f"ifficulty {exercise.difficulty} of 3 · {exercise.minutes} minutes · {points}*"
+        task = cells[f"{exercise.name}-task"].source
+        if card not in task or ("*Required" in task) != exercise.required:
+            required = " and '*Required'" if exercise.required else ""
+            faults.append(f"the task of {exercise.name} does not say '{card}'{required}")
+        if f'check("{exercise.name}")' not in cells[f"{exercise.name}-check"].source:
+            faults.append(f'cell {exercise.name}-check does not call check("{exercise.name}")')
+    return faults
+
+
+# rules for the package
+
+RIGHTS = {  # who may import what of the course; a module may always import itself
+    "wiring": set(),
+    "environment": {"plots"},
+    "data": set(),
+    "backprop": {"wiring"},
+    "blocks": {"wiring", "data"},
+    "training": {"blocks", "data", "backprop", "environment"},
+    "probes": {"blocks", "data", "backprop", "wiring"},
+    "plots": set(),
+    "diagrams": {"wiring", "plots"},
+    "checks": {"blocks", "backprop", "data", "environment"},
+    "widgets": {
+        "probes", "plots", "training", "blocks", "wiring", "data", "diagrams", "checks",
+        "environment",
+    },
+    "grading": {"checks", "data"},
+    "authoring": {"diagrams", "wiring", "checks"},
+    "cli": {"authoring", "grading"},
+    "__init__": set(),
+}  # fmt: skip
+LIBRARIES = {  # a library and the only modules that may import it
+    "ipywidgets": {"widgets"},
+    "matplotlib": {"plots", "diagrams", "widgets"},
+    "nbgrader": {"authoring"},
+    "typer": {"cli"},
+}
+NO_TORCH = {"wiring", "plots", "diagrams", "data", "checks", "backprop"}
+
+
+def imports(source):
+    """Every module that a source text imports, lazily or not."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def dependencies(room, source):
+    """Faults of one module's imports; `room` is its first name below course_utils."""
+    if room not in RIGHTS:
+        return [f"course_utils.{room} is new: say in tests/house.py what it may import"]
+    faults = []
+    for name in imports(source):
+        top, *rest = name.split(".")
+        if top == "course_utils" and rest and rest[0] not in RIGHTS[room] | {room}:
+            faults.append(f"{room} imports {rest[0]}, it may import {sorted(RIGHTS[room])}")
+        if top in LIBRARIES and room not in LIBRARIES[top]:
+            faults.append(f"{room} imports {top}, which is left to {sorted(LIBRARIES[top])}")
+        if top == "torch" and room in NO_TORCH:
+            faults.append(f"{room} imports torch; it has to stay free of it")
+    return faults
+
+
+def cycles(rights):
+    """The rooms of one cycle, if there is one."""
+    try:
+        graphlib.TopologicalSorter(rights).prepare()
+    except graphlib.CycleError as error:
+        return error.args[1]
+    return []
+
+
+# rules for the ledger of claims
+
+
+def claim(row, lessons):
+    """A claim is complete, and a cell of the lesson asserts it."""
+    wanted = {"id", "statement", "verdict", "precise", "lesson", "cell", "source"}
+    if set(row) != wanted:
+        return [f"a claim has the fields {sorted(wanted)}, got {sorted(row)}"]
+    if row["verdict"] not in ("true", "half-true", "wrong"):
+        return [f"{row['id']}: the verdict is true, half-true or wrong, got {row['verdict']!r}"]
+    nb = lessons.get(row["lesson"])
+    if nb is None:
+        return [f"{row['id']}: there is no lesson {row['lesson']!r}"]
+    cell = next((cell for cell in nb.cells if cell.get("id") == row["cell"]), None)
+    if cell is None or "assert " not in cell.source:
+        return [f"{row['id']}: cell {row['cell']!r} does not assert anything"]
+    if row["source"] not in prose(nb):
+        return [f"{row['id']}: {row['source']} is not among the lesson's sources"]
+    return []

@@ -1,0 +1,79 @@
+import nbformat
+import nbformat.v4 as v4
+import pytest
+
+from course_utils.authoring import exercises, lessons, notebooks
+
+
+def notebook(*cells):
+    return v4.new_notebook(cells=list(cells), metadata={"widgets": {}, **notebooks.METADATA})
+
+
+def answer(source):
+    cell = v4.new_code_cell(source, id="f-answer")
+    cell.metadata["nbgrader"] = {
+        "grade_id": "f-answer", "schema_version": 3, "solution": True, "grade": False,
+        "locked": False, "task": False,
+    }  # fmt: skip
+    return cell
+
+
+def test_an_answer_in_a_function_becomes_a_line_that_raises():
+    source = "def f(x):\n    ### BEGIN SOLUTION\n    return x\n    ### END SOLUTION"
+    (cell,) = exercises.exercise(notebook(answer(source))).cells
+    assert cell.source == 'def f(x):\n    raise NotImplementedError("your turn")'
+    assert cell.id == "f-answer"
+
+
+def test_an_answer_at_top_level_leaves_nothing():
+    source = "f = None  # your turn\n### BEGIN SOLUTION\nf = 1\n### END SOLUTION"
+    (cell,) = exercises.exercise(notebook(answer(source))).cells
+    assert cell.source == "f = None  # your turn"
+
+
+def test_explanations_stay_with_the_solution():
+    why = v4.new_markdown_cell("because", metadata={"tags": ["solution"]})
+    solution = notebook(v4.new_markdown_cell("task"), why)
+    assert [cell.source for cell in exercises.exercise(solution).cells] == ["task"]
+    assert len(solution.cells) == 2
+
+
+def test_exercises_are_written_once_and_strangers_removed(tmp_path):
+    for folder in ("solutions", "exercises"):
+        (tmp_path / folder).mkdir()
+    nbformat.write(notebook(v4.new_markdown_cell("task")), tmp_path / "solutions" / "00_a.ipynb")
+    (tmp_path / "exercises" / "99_old.ipynb").write_text("{}")
+    first = {path.name for path in exercises.write_all(tmp_path)}
+    assert first == {"00_a.ipynb", "99_old.ipynb"}
+    assert exercises.write_all(tmp_path) == []
+
+
+def test_running_a_lesson_twice_gives_the_same_bytes(tmp_path):
+    (tmp_path / "notebooks").mkdir()
+    path = tmp_path / "notebooks" / "00_a.ipynb"
+    cells = v4.new_code_cell("print(6 * 7)"), v4.new_code_cell("2 + 2")
+    nbformat.write(notebook(*cells), path)
+    lessons.run(["00"], root=tmp_path)
+    first = path.read_bytes()
+    lessons.run(root=tmp_path)
+    assert path.read_bytes() == first
+    stored = nbformat.read(path, as_version=4)
+    assert stored.cells[0].outputs[0].text == "42\n"
+    assert [cell.execution_count for cell in stored.cells] == [1, 2]
+    assert "widgets" not in stored.metadata
+
+
+def test_a_lesson_that_raises_is_left_as_it_was(tmp_path):
+    (tmp_path / "notebooks").mkdir()
+    path = tmp_path / "notebooks" / "00_a.ipynb"
+    nbformat.write(notebook(v4.new_code_cell("1 / 0")), path)
+    before = path.read_bytes()
+    with pytest.raises(Exception, match="ZeroDivisionError"):
+        lessons.run(root=tmp_path)
+    assert path.read_bytes() == before
+
+
+def test_an_unknown_lesson_is_named(tmp_path):
+    (tmp_path / "notebooks").mkdir()
+    with pytest.raises(FileNotFoundError, match="no lesson starts with '07'"):
+        lessons.run(["07"], root=tmp_path)

@@ -1,0 +1,250 @@
+"""Every notebook and module keeps the house rules, and every rule can fail."""
+
+import copy
+import subprocess
+import sys
+import tomllib
+
+import nbformat.v4 as v4
+import pytest
+
+from course_utils.authoring import exercises as authoring
+from course_utils.authoring import notebooks
+from course_utils.checks import EXERCISES
+from tests import house
+
+STEMS = house.stems("notebooks")
+CLAIMS = tomllib.loads((house.ROOT / "notebooks" / "claims.toml").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("folder", ["notebooks", "solutions", "exercises"])
+def test_the_three_folders_hold_the_same_stems(folder):
+    assert house.stems(folder) == STEMS
+
+
+@pytest.mark.parametrize("rule", house.EVERY_NOTEBOOK, ids=lambda rule: rule.__name__)
+@pytest.mark.parametrize("folder", ["notebooks", "solutions", "exercises"])
+@pytest.mark.parametrize("stem", STEMS)
+def test_notebooks_keep(rule, folder, stem):
+    assert rule(house.read(folder, stem)) == []
+
+
+@pytest.mark.parametrize("rule", house.LESSONS, ids=lambda rule: rule.__name__)
+@pytest.mark.parametrize("stem", STEMS)
+def test_lessons_keep(rule, stem):
+    assert rule(house.read("notebooks", stem)) == []
+
+
+@pytest.mark.parametrize("rule", [house.stripped, house.few_imports], ids=lambda r: r.__name__)
+@pytest.mark.parametrize("folder", ["solutions", "exercises"])
+@pytest.mark.parametrize("stem", STEMS)
+def test_exercises_keep(rule, folder, stem):
+    assert rule(house.read(folder, stem)) == []
+
+
+@pytest.mark.parametrize("folder", ["solutions", "exercises"])
+@pytest.mark.parametrize("stem", STEMS)
+def test_exercise_notebooks_hold_what_the_data_say(folder, stem):
+    mine = [exercise for exercise in EXERCISES.values() if exercise.lesson == stem]
+    assert house.complete_exercises(house.read(folder, stem), mine) == []
+
+
+@pytest.mark.parametrize("stem", STEMS)
+def test_a_lesson_has_three_to_five_exercises_two_required_one_concept(stem):
+    mine = [exercise for exercise in EXERCISES.values() if exercise.lesson == stem]
+    assert 3 <= len(mine) <= 5
+    assert sum(exercise.required for exercise in mine) == 2
+    assert any(exercise.kind in ("choice", "number") for exercise in mine)
+    assert mine[-1].properties, "the last one is free in approach and judged by properties"
+    assert all(len(exercise.hints) == 3 for exercise in mine)
+
+
+@pytest.mark.parametrize("stem", STEMS)
+def test_exercises_are_made_from_solutions(stem):
+    made = notebooks.text(authoring.exercise(house.read("solutions", stem)), keep_output=False)
+    stored = (house.ROOT / "exercises" / f"{stem}.ipynb").read_text(encoding="utf-8")
+    assert made == stored, "stale: run `make exercises`"
+
+
+@pytest.mark.parametrize(("folder", "keep"), [("notebooks", True), ("solutions", False)])
+@pytest.mark.parametrize("stem", STEMS)
+def test_notebooks_are_in_normal_form(folder, keep, stem):
+    stored = (house.ROOT / folder / f"{stem}.ipynb").read_text(encoding="utf-8")
+    assert notebooks.text(house.read(folder, stem), keep) == stored
+
+
+def test_no_answer_of_an_exercise_stands_in_a_lesson_or_in_blocks():
+    public = "\n".join(
+        cell.source for stem in STEMS for cell in house.code_cells(house.read("notebooks", stem))
+    )
+    public += (house.PACKAGE / "blocks.py").read_text(encoding="utf-8")
+    for stem in STEMS:
+        for cell in house.code_cells(house.read("solutions", stem)):
+            if cell.id.endswith("-answer"):
+                answer = cell.source.split("### BEGIN SOLUTION\n")[-1].split("    ### END")[0]
+                assert answer not in public, cell.id
+
+
+def rooms():
+    return [
+        (path.relative_to(house.PACKAGE).parts[0].removesuffix(".py"), path)
+        for path in sorted(house.PACKAGE.rglob("*.py"))
+    ]
+
+
+@pytest.mark.parametrize(("room", "path"), rooms(), ids=[str(p.name) for _, p in rooms()])
+def test_arrows_run_one_way(room, path):
+    assert house.dependencies(room, path.read_text(encoding="utf-8")) == []
+
+
+def test_there_is_no_cycle():
+    assert house.cycles(house.RIGHTS) == []
+
+
+def test_importing_the_course_imports_neither_torch_nor_matplotlib():
+    code = (
+        "import sys, course_utils; print([m for m in ('torch', 'matplotlib') if m in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("row", CLAIMS["claim"], ids=lambda row: row["id"])
+def test_claims_are_asserted(row):
+    assert house.claim(row, {stem: house.read("notebooks", stem) for stem in STEMS}) == []
+
+
+def test_claims_have_names_of_their_own():
+    ids = [row["id"] for row in CLAIMS["claim"]]
+    assert len(set(ids)) == len(ids)
+
+
+# every rule can fail: break the notebook, and the rule has to say so
+
+
+def lesson():
+    return house.read("notebooks", "01_residual_block")
+
+
+def cell(nb, name):
+    return next(cell for cell in nb.cells if cell.id == name)
+
+
+def add_output(nb, **output):
+    cell(nb, "own").outputs.append(v4.new_output(**output))
+
+
+def break_valid(nb):
+    nb.cells[1].id = nb.cells[2].id
+
+
+def break_plain_metadata(nb):
+    nb.metadata["widgets"] = {}
+
+
+def break_clean_source(nb):
+    cell(nb, "own").source += ";"
+
+
+def break_folded_answers(nb):
+    nb.cells[0].source = nb.cells[0].source.replace("</summary>\n\n", "</summary>\n")
+
+
+def break_links(nb):
+    nb.cells[0].source += "[x](00_start_here.ipynb#No-such-heading)"
+
+
+def break_executed(nb):
+    cell(nb, "own").execution_count = 99
+
+
+def break_quiet(nb):
+    add_output(nb, output_type="stream", name="stdout", text="took 12 ms")
+
+
+def break_figures(nb):
+    add_output(nb, output_type="display_data", data={"image/png": "", "text/plain": "<Figure>"})
+
+
+def break_size(nb):
+    nb.cells += [v4.new_markdown_cell("more") for _ in range(20)]
+
+
+def break_short_cells(nb):
+    cell(nb, "own").source = "x = 1\n" * 26
+
+
+def break_prose_between(nb):
+    nb.cells = [cell for cell in nb.cells if cell.cell_type == "code"]
+
+
+def break_title_card(nb):
+    nb.cells[0].source = nb.cells[0].source.replace("**Time**", "Time")
+
+
+def break_recall(nb):
+    nb.cells[0].source = nb.cells[0].source.replace("<details>", "")
+
+
+def break_setup_cell(nb):
+    cell(nb, "own").source = "import os"
+
+
+def break_headings(nb):
+    nb.cells[-1].source = nb.cells[-1].source.replace("## Sources", "Sources")
+
+
+def break_asserts(nb):
+    for each in house.code_cells(nb):
+        each.source = each.source.replace("assert ", "")
+
+
+@pytest.mark.parametrize("rule", [*house.EVERY_NOTEBOOK, *house.LESSONS], ids=lambda r: r.__name__)
+def test_a_broken_lesson_is_noticed(rule):
+    nb = copy.deepcopy(lesson())
+    globals()[f"break_{rule.__name__}"](nb)
+    assert rule(nb) != []
+
+
+def test_broken_exercises_are_noticed():
+    nb = house.read("exercises", "01_residual_block")
+    mine = [exercise for exercise in EXERCISES.values() if exercise.lesson == "01_residual_block"]
+    cell(nb, "SkipBlock-task").source = cell(nb, "SkipBlock-task").source.replace("10 min", "9 min")
+    assert house.complete_exercises(nb, mine) != []
+    cell(nb, "setup").source += "\nimport os"
+    assert house.few_imports(nb) == ["cell setup imports os"]
+    cell(nb, "setup").execution_count = 1
+    assert house.stripped(nb) != []
+    cell(nb, "SkipBlock-answer").id = "other"
+    assert "there is no cell SkipBlock-answer" in house.complete_exercises(nb, mine)
+
+
+@pytest.mark.parametrize(
+    ("room", "source"),
+    [
+        ("probes", "import matplotlib.pyplot as plt"),
+        ("plots", "import torch"),
+        ("blocks", "from course_utils import training"),
+        ("checks", "from course_utils.widgets import panel"),
+        ("widgets", "from course_utils.grading import sandbox"),
+        ("training", "import ipywidgets"),
+        ("helpers", ""),
+    ],
+)
+def test_a_wrong_arrow_is_noticed(room, source):
+    assert house.dependencies(room, source) != []
+
+
+def test_a_cycle_is_noticed():
+    assert set(house.cycles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}})) == {"a", "b", "c"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"verdict": "maybe"}, {"cell": "title"}, {"lesson": "99"}, {"source": "https://nowhere"}],
+    ids=str,
+)
+def test_a_broken_claim_is_noticed(change):
+    row = {**CLAIMS["claim"][0], **change}
+    assert house.claim(row, {"01_residual_block": lesson()}) != []
+    assert house.claim({"id": "x"}, {}) != []

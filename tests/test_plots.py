@@ -1,0 +1,61 @@
+import matplotlib as mpl
+import numpy as np
+import pytest
+
+from course_utils import plots
+
+
+def test_the_style_is_the_courses_own():
+    plots.use_style()
+    assert mpl.rcParams["axes.spines.top"] is False
+
+
+def test_descent_moves_path_and_size_together():
+    drawing = plots.descent(np.array([1.0, -0.5]), 2.0, 0.75)
+    path, line, note = drawing.artists
+    drawing.update(np.array([1.0, -0.2, 0.04]), 0.6)
+    assert path.get_xdata().tolist() == [1.0, -0.2, 0.04]
+    assert path.get_ydata() == pytest.approx([1.0, 0.04, 0.0016])
+    assert line.get_ydata() == pytest.approx([1.0, 0.2, 0.04])
+    assert note.get_text() == "learning rate 0.60"
+
+
+def test_the_pushed_grid_draws_plain_left_and_residual_right():
+    before = np.zeros((2, 3, 2))
+    drawing = plots.pushed_grid(before, before + 1, before + 2)
+    left, right = drawing.figure.axes
+    assert left.lines[-1].get_xdata().tolist() == [1, 1, 1]
+    assert right.lines[-1].get_xdata().tolist() == [2, 2, 2]
+    assert left.lines[-1].get_linestyle() == "--"
+    assert right.lines[-1].get_color() == plots.IDENTITY
+
+
+@pytest.mark.parametrize("plot", [plots.loss_against_depth, plots.loss_against_angle])
+def test_losses_show_mean_range_and_names(plot):
+    values = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 9.0]])
+    (ax,) = plot([1, 3], {"plain": values, "other": values / 10}, "A finding").axes
+    assert ax.lines[0].get_ydata().tolist() == [2.0, 6.0]
+    band = ax.collections[0].get_paths()[0].vertices[:, 1]
+    assert (band.min(), band.max()) == (1.0, 9.0)
+    assert [text.get_text() for text in ax.texts] == ["plain", "other"]
+    assert ax.lines[0].get_linestyle() == "--"
+    assert ax.get_title(loc="left") == "A finding"
+    assert ax.get_yscale() == "log"
+
+
+def test_show_emits_one_picture_with_its_sentence(monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda *a, **k: shown.append((a, k)))
+    sentence = "A parabola, and a path that runs down to its lowest point."
+    plots.show(plots.descent(np.ones(3), 1.0, 0.1), sentence)
+    ((bundle,), options) = shown[0]
+    assert bundle["text/plain"] == sentence
+    assert bundle["image/png"].startswith("iVBOR")
+    assert options["metadata"]["image/png"]["alt"] == sentence
+    with pytest.raises(ValueError, match="at least 40 characters, got 'short'"):
+        plots.show(plots.descent(np.ones(3), 1.0, 0.1), "short")
+
+
+def test_a_picture_has_the_same_bytes_twice():
+    first, second = (plots.png(plots.descent(np.ones(3), 1.0, 0.1).figure) for _ in range(2))
+    assert first == second

@@ -1,0 +1,95 @@
+"""What the project says about itself agrees with what it is."""
+
+import re
+import tomllib
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+
+from course_utils.checks import EXERCISES
+from tests import house
+
+CONDA_NAMES = {"matplotlib": "matplotlib-base", "torch": "pytorch-cpu"}
+STEMS = house.stems("notebooks")
+
+
+def text(name):
+    return (house.ROOT / name).read_text(encoding="utf-8")
+
+
+PROJECT = tomllib.loads(text("pyproject.toml"))["project"]
+ENVIRONMENT = yaml.safe_load(text("environment.yml"))
+
+
+def conda_faults(dependencies):
+    """How environment.yml and pyproject.toml differ."""
+    needed = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["lab"]]
+    wanted = set()
+    for requirement in map(Requirement, needed):
+        wanted.add(f"{CONDA_NAMES.get(requirement.name, requirement.name)}{requirement.specifier}")
+    listed = {line for line in dependencies if not line.startswith(("python=", "pip"))}
+    return sorted(wanted ^ listed)
+
+
+def test_environment_yml_asks_for_what_pyproject_asks_for():
+    assert conda_faults(ENVIRONMENT["dependencies"]) == []
+    assert ENVIRONMENT["channels"] == ["conda-forge"]
+    assert "python=3.12" in ENVIRONMENT["dependencies"]
+
+
+def test_a_missing_or_older_package_is_noticed():
+    dependencies = ENVIRONMENT["dependencies"]
+    assert conda_faults([line for line in dependencies if "numpy" not in line]) == ["numpy>=2"]
+    assert conda_faults([*dependencies, "pandas>=2"]) == ["pandas>=2"]
+
+
+def test_every_dependency_is_pinned_and_cuda_is_not():
+    pinned = {}
+    for line in text("constraints.txt").splitlines():
+        requirement = Requirement(line)
+        pinned.setdefault(requirement.name.lower().replace("_", "-"), []).append(requirement)
+    extras = [line for lines in PROJECT["optional-dependencies"].values() for line in lines]
+    for requirement in map(Requirement, [*PROJECT["dependencies"], *extras]):
+        pins = pinned[requirement.name]
+        for pin in pins:
+            (version,) = [clause.version for clause in pin.specifier]
+            assert requirement.specifier.contains(version), requirement.name
+    assert str(pinned["torch"][0]) == "torch==2.13.0"
+    assert not [name for name in pinned if name.startswith(("nvidia", "cuda", "triton"))]
+
+
+@pytest.mark.parametrize("stem", STEMS)
+def test_the_readme_tells_each_lessons_question_and_minutes(stem):
+    card = house.read("notebooks", stem).cells[0].source
+    question = re.search(r"^\*\*(.+\?)\*\*$", card, re.M)[1]
+    reading, practice = re.search(r"\*\*Time\*\* (\d+) minutes here, (\d+) for", card).groups()
+    mine = [exercise for exercise in EXERCISES.values() if exercise.lesson == stem]
+    minutes = sum(exercise.minutes for exercise in mine)
+    assert int(practice) == minutes
+    (row,) = [
+        line for line in text("README.md").splitlines() if f"(notebooks/{stem}.ipynb) |" in line
+    ]
+    assert f"| {question} | {reading} min | [{len(mine)}, {minutes} min]" in row
+
+
+def test_the_readmes_links_lead_somewhere():
+    for name in ("README.md", "CONTRIBUTING.md"):
+        for target in re.findall(r'\]\(([^)]+)\)|src="([^"]+)"', text(name)):
+            target = "".join(target)
+            if not target.startswith("http"):
+                assert (house.ROOT / target).exists(), f"{name}: {target}"
+
+
+def test_the_citation_names_this_version():
+    citation = yaml.safe_load(text("CITATION.cff"))
+    assert str(citation["version"]) == PROJECT["version"]
+    assert citation["license"] == PROJECT["license"]
+    assert {"cff-version", "message", "title", "authors"} <= set(citation)
+
+
+def test_ci_runs_the_readmes_test_command():
+    assert "make test" in text("README.md")
+    assert "\nmake test\n" in text(".ci/run")
+    jobs = yaml.safe_load(text(".github/workflows/ci.yml"))["jobs"]
+    assert any("bash .ci/run" in str(job) for job in jobs.values())

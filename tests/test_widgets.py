@@ -1,0 +1,170 @@
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from course_utils.checks import EXERCISES, progress
+from course_utils.widgets import scorecard as card
+from course_utils.widgets.descent import descent
+from course_utils.widgets.predict import predict
+from course_utils.widgets.start_from_identity import MAX_DEPTH, start_from_identity
+
+PANELS = [descent, start_from_identity]
+
+
+def drag(panel, name, value):
+    """Do what a drag in the browser sends."""
+    panel.controls[name].set_state({"value": value})
+
+
+def test_dragging_the_learning_rate_changes_picture_and_sentence():
+    panel = descent(0.5)
+    before = panel._image.value
+    drag(panel, "learning_rate", 2.2)
+    assert panel._image.value != before
+    assert "it grows and changes sign" in panel.sentence
+    assert "= -1.20" in panel.sentence
+    drag(panel, "learning_rate", 1.0)
+    assert "|w| is 0.0e+00" in panel.sentence
+    drag(panel, "learning_rate", 2.0)
+    assert "it stays" in panel.sentence
+
+
+def test_at_gain_zero_the_residual_stack_is_the_identity_at_any_depth():
+    panel = start_from_identity()
+    for depth in (1, 5, MAX_DEPTH):
+        panel.set(b=0.0, depth=depth)
+        assert "moves a point by 0.00 on average: it is the identity" in panel.sentence
+        assert "to a single point" in panel.sentence
+
+
+def test_dragging_depth_moves_the_lines():
+    panel = start_from_identity()
+    before = panel._drawing.artists[-1].get_xdata().copy()
+    drag(panel, "depth", 2)
+    assert not np.array_equal(panel._drawing.artists[-1].get_xdata(), before)
+
+
+@pytest.mark.parametrize("make", PANELS)
+def test_the_frame_stays_where_it_is(make):
+    panel = make()
+    limits = [(ax.get_xlim(), ax.get_ylim()) for ax in panel.figure.axes]
+    sizes = set()
+    for control in panel.controls.values():
+        for value in (control.min, control.max):
+            control.value = value
+            sizes.add(panel._image.value[16:24])  # width and height in the PNG's header
+    assert [(ax.get_xlim(), ax.get_ylim()) for ax in panel.figure.axes] == limits
+    assert len(sizes) == 1
+
+
+@pytest.mark.parametrize("make", PANELS)
+def test_every_preset_button_moves_the_controls(make):
+    panel = make()
+    seen = set()
+    for button in panel.children[0].children:
+        button.click()
+        seen.add((*panel.values.values(), panel.sentence))
+    assert len(seen) == len(panel.children[0].children) >= 2
+
+
+@pytest.mark.parametrize("make", PANELS)
+def test_controls_have_names(make):
+    assert all(control.description for control in make().controls.values())
+
+
+@pytest.mark.parametrize("make", PANELS)
+def test_static_is_a_picture_and_its_sentence_and_live_adds_the_widget(make, monkeypatch):
+    panel = make()
+    monkeypatch.setenv("COURSE_STATIC", "1")
+    static, _ = panel._repr_mimebundle_()
+    assert set(static) == {"image/png", "text/plain"}
+    assert static["text/plain"] == panel.sentence
+    monkeypatch.delenv("COURSE_STATIC")
+    live, _ = panel._repr_mimebundle_()
+    assert set(live) == {*static, "application/vnd.jupyter.widget-view+json"}
+
+
+@pytest.mark.parametrize("make", PANELS)
+def test_a_move_costs_at_most_20_ms_of_computing(make):
+    panel = make()
+    name, control = list(panel.controls.items())[-1]
+    slowest = {**panel.values, name: control.max}
+    costs = []
+    for _ in range(10):
+        start = time.process_time()
+        panel._compute(**slowest)
+        costs.append(time.process_time() - start)
+    assert min(costs) < 0.020
+
+
+def test_a_panel_leaves_the_notebooks_random_numbers_alone():
+    torch.manual_seed(3)
+    expected = torch.randn(2)
+    torch.manual_seed(3)
+    start_from_identity().set(b=0.5)
+    assert torch.equal(torch.randn(2), expected)
+
+
+def test_an_unknown_control_is_refused():
+    with pytest.raises(ValueError, match=r"\['learning_rate'\], got \['rate'\]"):
+        descent().set(rate=1)
+
+
+def test_a_prediction_is_compared_with_the_answer(capsys):
+    guess = predict("Which?", ["one", "two"])
+    guess.reveal("two")
+    guess.choose("one")
+    guess.reveal("two")
+    assert capsys.readouterr().out == (
+        "Measured: two. No guess yet.\nMeasured: two. You guessed: one.\n"
+    )
+    for wrong in (guess.choose, guess.reveal):
+        with pytest.raises(ValueError, match="got 'three'"):
+            wrong("three")
+
+
+def test_a_prediction_shows_as_text_where_outputs_are_stored(monkeypatch):
+    shown = []
+    monkeypatch.setattr(
+        "course_utils.widgets.predict.display", lambda *a, **k: shown.append((a, k))
+    )
+    predict("Which?", ["one", "two"])._ipython_display_()
+    assert shown[0][0][0]["text/plain"] == "Which?\n  - one\n  - two"
+    monkeypatch.delenv("COURSE_STATIC")
+    predict("Which?", ["one", "two"])._ipython_display_()
+    assert type(shown[1][0][0]).__name__ == "VBox"
+
+
+def test_the_score_card_adds_up_points():
+    everything = {name: progress.Record(points=e.points) for name, e in EXERCISES.items()}
+    for lesson, points, total, solved, required in card.rows(everything):
+        assert points == total > 0, lesson
+        assert solved == required == 2
+    nothing = card.rows({})
+    assert all(points == 0 and solved == 0 for _, points, _, solved, _ in nothing)
+    assert "0 of " in card.text({})
+    assert card.as_html(everything).count("<progress") == len(nothing)
+
+
+def test_the_score_card_is_restored_from_a_file(monkeypatch, tmp_path):
+    monkeypatch.delenv("COURSE_STATIC")
+    monkeypatch.setenv("COURSE_PROGRESS", str(tmp_path / "progress.json"))
+    shown = []
+    monkeypatch.setattr(card, "display", lambda *a, **k: shown.append(a[0]))
+    card.scorecard()
+    view, (upload, message) = shown[0].children[0], shown[0].children[1].children
+    saved = progress.dump({"affine": progress.Record(points=1)})
+
+    def send(content):
+        chosen = {"name": "progress.json", "type": "", "size": 1, "last_modified": 0}
+        upload.set_state({"value": [{**chosen, "content": memoryview(content.encode())}]})
+
+    send("not a score card")
+    assert "Not restored: it is not JSON" in message.value
+    assert not (tmp_path / "progress.json").exists()
+    send(saved)
+    assert "Restored" in message.value
+    assert "1 of 8" in view.value
+    assert progress.load()["affine"].points == 1

@@ -1,0 +1,33 @@
+import pytest
+
+from course_utils.wiring import PLAIN, RESIDUAL, Wiring, scaled
+
+
+@pytest.mark.parametrize(
+    ("wiring", "equation"),
+    [
+        (PLAIN, "F(h)"),
+        (RESIDUAL, "h + F(h)"),
+        (Wiring(b=0), "h"),
+        (Wiring(a=0, b=0), "0"),
+        (Wiring(norm="pre"), "h + F(norm(h))"),
+        (Wiring(a=2, norm="post"), "norm(2·h + F(h))"),
+        (scaled(100), "h + 0.1·F(h)"),
+    ],
+)
+def test_the_equation_says_what_the_wiring_holds(wiring, equation):
+    assert wiring.equation() == equation
+
+
+def test_only_an_untouched_trunk_keeps_the_identity():
+    assert RESIDUAL.keeps_identity
+    assert Wiring(norm="pre").keeps_identity
+    assert not Wiring(norm="post").keeps_identity
+    assert not Wiring(a=0.5).keeps_identity
+
+
+def test_errors_quote_what_came():
+    with pytest.raises(ValueError, match="got 'both'"):
+        Wiring(norm="both")
+    with pytest.raises(ValueError, match="at least 1, got 0"):
+        scaled(0)
