@@ -9,8 +9,8 @@ from course_utils.wiring import Wiring
 class MLP(nn.Module):
     """Compute the branch F(x) = W2 relu(W1 x + c1) + c2.
 
-    W1 has variance 1/d_in and W2 variance 2/hidden, the biases are 0: then F(x)
-    has on average the squared length of x, because relu keeps half of it.
+    W1 has variance 1/d_in and W2 variance 2/hidden, the biases are 0. Since relu keeps
+    half of the squared length, F(x) has on average d_out/d_in times that of x.
 
     Parameters
     ----------
@@ -25,8 +25,8 @@ class MLP(nn.Module):
 
     References
     ----------
-    He et al. (2015), "Delving Deep into Rectifiers", eq. 10, for the factor 2.
-    Derived in notebooks/01_residual_block.ipynb.
+    He et al. (2015), "Delving Deep into Rectifiers", section 2.2, for the factor 2.
+    Used from notebooks/01_residual_block.ipynb on.
 
     Examples
     --------

@@ -51,6 +51,36 @@ def digits() -> Digits:
     return Digits(x[:train], y[:train], x[train:], y[train:])
 
 
+def linear_task(target, batch=64):
+    """Make a task without end: normal inputs x, answers x @ target.
+
+    Parameters
+    ----------
+    target : Tensor, shape (d_in, d_out)
+    batch : int
+
+    Returns
+    -------
+    callable
+        Maps a `torch.Generator` to x, shape (batch, d_in), and y, shape (batch, d_out), as
+        `training.fit` wants it.
+
+    Examples
+    --------
+    >>> import torch
+    >>> x, y = linear_task(torch.eye(3))(torch.Generator().manual_seed(0))
+    >>> x.shape, torch.equal(x, y)
+    (torch.Size([64, 3]), True)
+    """
+    import torch  # here, so that the NumPy lessons need not wait for it
+
+    def draw(generator):
+        x = torch.randn(batch, len(target), generator=generator)
+        return x, x @ target
+
+    return draw
+
+
 def rotation(width, angle, seed=0) -> np.ndarray:
     """Draw a rotation of `width`-dimensional space that turns every vector by `angle`.
 

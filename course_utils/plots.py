@@ -159,7 +159,7 @@ def pushed_grid(before, plain, residual):
     drawn = []
     axes = figure.subplots(1, 2)
     for ax, name in zip(axes, ("plain: h ← b·F(h)", "residual: h ← h + b·F(h)"), strict=True):
-        ax.set(xlim=(-3, 3), ylim=(-2.2, 2.2), aspect="equal", xlabel=name)
+        ax.set(xlim=(-3, 3), ylim=(-2.1, 2.1), aspect="equal", xlabel=name)
         ax.grid(False)
         for line in before:
             ax.plot(*line.T, color="#D8D8D8", lw=0.8)
@@ -200,43 +200,71 @@ def loss_against_depth(depths, losses, title):
     >>> [text.get_text() for text in figure.axes[0].texts]
     ['plain', 'residual']
     """
-    figure, ax = _losses(depths, losses, title)
-    ax.set(xscale="log", xlabel="depth (blocks)")
+    figure = Figure()
+    ax = figure.subplots()
+    _losses(ax, depths, losses)
+    ax.set(xscale="log", xlabel="depth (blocks)", ylabel="mean squared error", title=title)
     ax.set_xticks(depths, labels=[str(depth) for depth in depths])
-    ax.set_xlim(depths[0] * 0.9, depths[-1] * 1.6)  # room for the names
+    ax.set_xlim(depths[0] * 0.9, depths[-1] * 2.1)  # room for the names
     ax.minorticks_off()
     return figure
 
 
-def loss_against_angle(angles, losses, title):
+def loss_against_angle(angles, depths, losses, title):
     """Draw the loss of several nets against the angle by which the target turns.
 
     Parameters
     ----------
     angles : sequence of float
         In radians, from 0 to π.
-    losses : dict of str to ndarray, shape (angles, seeds)
+    depths : sequence of int
+        One picture for each.
+    losses : dict of str to ndarray, shape (depths, angles, seeds)
     title : str
         States the finding.
 
     Returns
     -------
     Figure
+
+    Examples
+    --------
+    >>> losses = {"plain": np.ones((2, 3, 4))}
+    >>> [ax.get_title() for ax in loss_against_angle([0, 1, 2], (1, 8), losses, "Equal").axes]
+    ['1 block', '8 blocks']
     """
-    figure, ax = _losses(angles, losses, title)
-    ax.set(xlim=(0, 4.6), xlabel="angle between input and target (radians)")
-    ax.set_xticks([0, np.pi / 4, np.pi / 2, 3 * np.pi / 4, np.pi], ["0", "π/4", "π/2", "3π/4", "π"])
+    figure = Figure()
+    axes = figure.subplots(1, len(depths), sharey=True)
+    for index, (ax, depth) in enumerate(zip(axes, depths, strict=True)):
+        _losses(ax, angles, {name: values[index] for name, values in losses.items()})
+        ax.set_title(f"{depth} block{'s' if depth > 1 else ''}", loc="center", weight="normal")
+        ax.set(xlim=(0, 6), xlabel="angle of the target (radians)")
+        ax.set_xticks([0, np.pi / 2, np.pi], ["0", "π/2", "π"])
+    axes[0].set_ylabel("mean squared error")
+    figure.suptitle(title)
     return figure
 
 
-def _losses(xs, losses, title):
-    figure = Figure()
-    ax = figure.subplots()
+def _line_style(name):
+    if name.startswith("plain"):
+        return PLAIN, "--"
+    return IDENTITY, "-." if name.endswith("b = 1") else "-"
+
+
+def _losses(ax, xs, losses):
+    """One line per net: the mean, with the range over seeds as a band and the name at its end."""
+    ax.set_yscale("log")
+    ends = {}
     for name, values in losses.items():
-        colour, dash = (PLAIN, "--") if name.startswith("plain") else (IDENTITY, "-")
+        colour, dash = _line_style(name)
         ax.fill_between(xs, values.min(1), values.max(1), color=colour, alpha=0.2, lw=0)
         ax.plot(xs, values.mean(1), "o", ls=dash, color=colour)
-        end = (xs[-1], values[-1].mean())
-        ax.annotate(name, end, xytext=(8, 0), textcoords="offset points", color=colour, va="center")
-    ax.set(yscale="log", ylabel="mean squared error", title=title)
-    return figure, ax
+        ends[name] = values[-1].mean()
+    for name, end in ends.items():
+        # a name moves up or down where another line ends within a factor of 2
+        crowd = [other for other in ends.values() if other != end and 0.5 < other / end < 2]
+        shift = 6 * sum(np.sign(end - other) for other in crowd)
+        ax.annotate(
+            name, (xs[-1], end), xytext=(8, shift), textcoords="offset points",
+            color=_line_style(name)[0], va="center",
+        )  # fmt: skip

@@ -8,6 +8,8 @@ from torch.func import functional_call, stack_module_state, vmap
 
 from course_utils.environment import progress
 
+BATCH_SEED = 1_000_000
+
 
 def mse(prediction, target):
     """Average the squared error over all but the first axis.
@@ -51,10 +53,19 @@ class Run:
     def best(self) -> int:
         """Index of the learning rate with the lowest training loss over the last tenth.
 
-        The mean over seeds decides; a learning rate that diverged for one seed loses.
+        The mean over seeds decides; a learning rate with a loss that is not finite there
+        loses.
+
+        Raises
+        ------
+        ValueError
+            If every learning rate diverged.
         """
         tail = self.loss[-max(1, len(self.loss) // 10) :]
-        return int(np.argmin(np.nan_to_num(tail.mean((0, 2)), nan=np.inf)))
+        mean = tail.mean((0, 2))
+        if not np.isfinite(mean).any():
+            raise ValueError(f"training diverged at every learning rate, {self.learning_rates}")
+        return int(np.argmin(np.where(np.isfinite(mean), mean, np.inf)))
 
     def evaluate(self, x, y, loss=mse) -> np.ndarray:
         """Measure the loss of every trained copy on one batch.
@@ -79,8 +90,9 @@ class Run:
 def fit(make_model, draw, *, steps, learning_rates=(1e-3, 3e-3, 1e-2), seeds=(0, 1, 2), loss=mse):
     """Train one copy of a model per learning rate and seed, all in one batched tensor.
 
-    A seed decides the initial weights and the batches; copies that differ only in
-    the learning rate share both. The optimiser is Adam without weight decay.
+    A seed decides the initial weights and, by a generator of their own, the batches;
+    copies that differ only in the learning rate share both. The random numbers of the
+    notebook stay as they were. The optimiser is Adam without weight decay.
 
     Parameters
     ----------
@@ -126,15 +138,17 @@ def fit(make_model, draw, *, steps, learning_rates=(1e-3, 3e-3, 1e-2), seeds=(0,
             f"steps={steps}, learning_rates={learning_rates}, seeds={seeds}"
         )
     models = []
-    for seed in seeds:
-        torch.manual_seed(seed)
-        models.append(make_model())
+    with torch.random.fork_rng(devices=[]):
+        for seed in seeds:
+            torch.manual_seed(seed)
+            models.append(make_model())
     model, copies = models[0], models * len(learning_rates)
     parameters = {
         name: value.detach().clone().requires_grad_()
         for name, value in stack_module_state(copies)[0].items()
     }
-    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+    # another seed than the weights', or the first batches would repeat their numbers
+    generators = [torch.Generator().manual_seed(BATCH_SEED + seed) for seed in seeds]
     adam = _Adam(parameters.values(), torch.tensor(learning_rates).repeat_interleave(len(seeds)))
     history = []
     try:

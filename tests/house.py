@@ -312,7 +312,7 @@ LIBRARIES = {  # a library and the only modules that may import it
     "nbgrader": {"authoring"},
     "typer": {"cli"},
 }
-NO_TORCH = {"wiring", "plots", "diagrams", "data", "checks", "backprop"}
+NO_TORCH = {"wiring", "plots", "diagrams", "checks", "backprop"}
 
 
 def imports(source):

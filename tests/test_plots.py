@@ -30,10 +30,10 @@ def test_the_pushed_grid_draws_plain_left_and_residual_right():
     assert right.lines[-1].get_color() == plots.IDENTITY
 
 
-@pytest.mark.parametrize("plot", [plots.loss_against_depth, plots.loss_against_angle])
-def test_losses_show_mean_range_and_names(plot):
+def test_losses_show_mean_range_and_names():
     values = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 9.0]])
-    (ax,) = plot([1, 3], {"plain": values, "other": values / 10}, "A finding").axes
+    losses = {"plain": values, "other": values / 10}
+    (ax,) = plots.loss_against_depth([1, 3], losses, "A finding").axes
     assert ax.lines[0].get_ydata().tolist() == [2.0, 6.0]
     band = ax.collections[0].get_paths()[0].vertices[:, 1]
     assert (band.min(), band.max()) == (1.0, 9.0)
@@ -41,6 +41,21 @@ def test_losses_show_mean_range_and_names(plot):
     assert ax.lines[0].get_linestyle() == "--"
     assert ax.get_title(loc="left") == "A finding"
     assert ax.get_yscale() == "log"
+
+
+def test_losses_against_the_angle_have_a_picture_per_depth():
+    values = np.arange(1.0, 13).reshape(2, 2, 3)  # (depths, angles, seeds)
+    one, eight = plots.loss_against_angle([0, 3], (1, 8), {"plain": values}, "A finding").axes
+    assert one.lines[0].get_ydata().tolist() == [2.0, 5.0]
+    assert eight.lines[0].get_ydata().tolist() == [8.0, 11.0]
+    assert eight.get_title() == "8 blocks"
+
+
+def test_names_of_lines_that_end_close_together_move_apart():
+    values = np.ones((2, 3))
+    figure = plots.loss_against_depth([1, 2], {"a": values, "b": 1.2 * values, "c": 9 * values}, "")
+    heights = [text.xyann[1] for text in figure.axes[0].texts]
+    assert heights == [-6, 6, 0]
 
 
 def test_show_emits_one_picture_with_its_sentence(monkeypatch):

@@ -24,7 +24,8 @@ def test_each_copy_is_trained_as_if_it_were_alone_with_torchs_adam():
     for i, learning_rate in enumerate((1e-3, 1e-2)):
         for j, seed in enumerate((3, 5)):
             torch.manual_seed(seed)
-            model, generator = make_model(), torch.Generator().manual_seed(seed)
+            model = make_model()
+            generator = torch.Generator().manual_seed(training.BATCH_SEED + seed)
             adam = torch.optim.Adam(model.parameters(), lr=learning_rate)
             for step in range(20):
                 x, y = draw(generator)
@@ -58,6 +59,20 @@ def test_a_rate_that_diverges_is_never_the_best():
     loss = np.full((10, 2, 3), np.nan)
     loss[:, 1] = 5.0
     assert training.Run(loss, (1.0, 2.0), (0, 1, 2), None, {}).best == 1
+
+
+def test_where_every_rate_diverges_there_is_no_best():
+    run = training.Run(np.full((10, 2, 3), np.nan), (1.0, 2.0), (0, 1, 2), None, {})
+    with pytest.raises(ValueError, match=r"every learning rate, \(1.0, 2.0\)"):
+        _ = run.best
+
+
+def test_training_leaves_the_notebooks_random_numbers_alone():
+    torch.manual_seed(3)
+    expected = torch.randn(2)
+    torch.manual_seed(3)
+    training.fit(make_model, draw, steps=2)
+    assert torch.equal(torch.randn(2), expected)
 
 
 def test_an_interrupt_keeps_what_was_trained():

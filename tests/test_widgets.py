@@ -23,12 +23,15 @@ def test_dragging_the_learning_rate_changes_picture_and_sentence():
     before = panel._image.value
     drag(panel, "learning_rate", 2.2)
     assert panel._image.value != before
-    assert "it grows and changes sign" in panel.sentence
+    assert "|w| grows" in panel.sentence
+    assert "from side to side" in panel.sentence
     assert "= -1.20" in panel.sentence
     drag(panel, "learning_rate", 1.0)
-    assert "|w| is 0.0e+00" in panel.sentence
+    assert "w is 0 after one step" in panel.sentence
     drag(panel, "learning_rate", 2.0)
-    assert "it stays" in panel.sentence
+    assert "|w| stays at 1" in panel.sentence
+    drag(panel, "learning_rate", 0.0)
+    assert "w does not move" in panel.sentence
 
 
 def test_at_gain_zero_the_residual_stack_is_the_identity_at_any_depth():

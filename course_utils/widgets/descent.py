@@ -21,7 +21,7 @@ def descent(learning_rate=0.4):
     Examples
     --------
     >>> descent(0.5).sentence
-    'Each step multiplies w by 1 - 0.50 = 0.50: after 30 steps |w| is 9.3e-10, it shrinks.'
+    'Each step multiplies w by 1 - 0.50 = 0.50: |w| shrinks, to 9.3e-10 after 30 steps.'
     """
 
     def compute(learning_rate):
@@ -44,13 +44,11 @@ def descent(learning_rate=0.4):
 def _describe(values, arrays):
     factor = 1 - values["learning_rate"] * CURVATURE
     last = abs(arrays[0][-1])
-    if abs(factor) == 1:
-        fate = "it stays"
-    else:
-        fate = "it grows" if last > 1 else "it shrinks"
-    if -1 < factor < 0 or factor < -1:
-        fate += " and changes sign at every step"
-    return (
-        f"Each step multiplies w by 1 - {values['learning_rate']:.2f} = {factor:.2f}: "
-        f"after {len(arrays[0]) - 1} steps |w| is {last:.1e}, {fate}."
-    )
+    opening = f"Each step multiplies w by 1 - {values['learning_rate']:.2f} = {factor:.2f}"
+    if factor == 0:
+        return f"{opening}: w is 0 after one step."
+    if factor == 1:
+        return f"{opening}: w does not move."
+    fate = "stays at 1" if factor == -1 else "grows" if last > 1 else "shrinks"
+    sides = " and w jumps from side to side" if factor < 0 else ""
+    return f"{opening}: |w| {fate}, to {last:.1e} after {len(arrays[0]) - 1} steps{sides}."

@@ -36,10 +36,9 @@ def start_from_identity(b=0.1, depth=8, seed=1):
     >>> start_from_identity(b=0.0).sentence[-72:]
     'the residual stack moves a point by 0.00 on average: it is the identity.'
     """
-    generator_state = torch.get_rng_state()
-    torch.manual_seed(seed)
-    branches = [MLP(2, hidden=16) for _ in range(MAX_DEPTH)]
-    torch.set_rng_state(generator_state)  # the notebook's own draws stay as they were
+    with torch.random.fork_rng(devices=[]):  # the notebook's own draws stay as they are
+        torch.manual_seed(seed)
+        branches = [MLP(2, hidden=16) for _ in range(MAX_DEPTH)]
     before = probes.grid_lines().astype("float32")
 
     def compute(b, depth):
@@ -67,11 +66,15 @@ def _describe(values, arrays, before):
     plain, residual = arrays
     size = np.abs(plain).max() / np.abs(before).max()
     moved = np.linalg.norm(residual - before, axis=-1).mean()
-    shrunk = "to a single point" if size == 0 else f"to {size:.1e} of its size"
-    if size > 1:
-        shrunk = f"{size:.1f} times as far from 0"
+    if size == 0:
+        change = "shrinks the grid to a single point"
+    elif size < 1:
+        change = f"shrinks the grid to {size:.1g} of its size"
+    else:
+        change = f"stretches the grid to {size:.1f} times its size"
     ending = ": it is the identity" if moved == 0 else ""
+    blocks = "1 block" if values["depth"] == 1 else f"{values['depth']} blocks"
     return (
-        f"b = {values['b']:.2f}, {values['depth']} blocks: the plain stack takes the grid "
-        f"{shrunk}; the residual stack moves a point by {moved:.2f} on average{ending}."
+        f"b = {values['b']:.2f}, {blocks}: the plain stack {change}; "
+        f"the residual stack moves a point by {moved:.2f} on average{ending}."
     )
