@@ -268,7 +268,7 @@ def complete_exercises(nb, exercises):
     faults = []
     cells = {cell.id: cell for cell in nb.cells}
     for exercise in exercises:
-        for part in ("task", "answer", "check"):
+        for part in ("task", "answer", "check", "hint"):
             if f"{exercise.name}-{part}" not in cells:
                 faults.append(f"there is no cell {exercise.name}-{part}")
         if faults:

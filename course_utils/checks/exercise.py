@@ -108,7 +108,7 @@ class Exercise:
     mistakes: tuple = ()
     hints: tuple = field(default=())
     tolerance: float = 1e-6
-    timeout: float = 10.0
+    timeout: float = 5.0
     probe: str = ""
 
 

@@ -51,8 +51,8 @@ affine = Exercise(
     ),
     hints=(
         "For one vector x of shape (d_in,) the answer is W @ x + c, of shape (d_out,).",
-        "In a batch the vectors are rows. Row times W transposed is the same sum.",
         "c of shape (d_out,) is added to every row by itself: broadcasting.",
+        "In a batch the vectors are rows. Row times W transposed is the same sum: x @ W.T",
     ),
 )
 
@@ -74,7 +74,7 @@ central_difference = Exercise(
     lesson=LESSON,
     points=2,
     required=True,
-    minutes=10,
+    minutes=15,
     difficulty=2,
     kind="function",
     # a wide step, so that the formula and the exact derivative can be told apart
@@ -124,6 +124,7 @@ central_difference = Exercise(
     hints=(
         "Column j asks: how do all outputs change when only input j moves?",
         "np.eye(len(x)) has the unit steps as rows; x + eps * row moves one input.",
+        "for step in eps * np.eye(len(x)): append the difference quotient to a list; then "
         "np.stack(columns, axis=1) sets the columns side by side.",
     ),
 )
@@ -140,8 +141,8 @@ learning_rate_limit = Exercise(
     reference=lambda: 0.25,
     mistakes=(
         Mistake(
-            "0.125 = 1/c is the rate that arrives in one step; beyond it w changes sign but "
-            "still shrinks for a while",
+            "0.125 = 1/c is the rate that arrives in one step; at slightly larger rates w "
+            "changes sign and still shrinks",
             lambda: 0.125,
         ),
         Mistake("2 is the limit for c = 1; a steeper parabola needs smaller steps", lambda: 2.0),
@@ -185,8 +186,8 @@ descend = Exercise(
     difficulty=2,
     kind="function",
     cases=(
-        _descent_case("one step", 4, 2, 0.1, 1),
-        _descent_case("five steps", 6, 3, 0.2, 5),
+        _descent_case("one step", 5, 2, 0.1, 1),
+        _descent_case("five steps", 7, 3, 0.2, 5),
         _descent_case("no step at all returns w", 3, 2, 0.1, 0, held_back=True),
     ),
     reference=_descend,
@@ -198,6 +199,17 @@ descend = Exercise(
         Mistake(
             "the mean is missing: divide the gradient by the number of examples n",
             lambda X, t, w, learning_rate, steps: _descend(X, t, w, learning_rate * len(t), steps),
+        ),
+        Mistake(
+            "divide by the number of examples, the rows of X, not by the number of weights",
+            lambda X, t, w, learning_rate, steps: _descend(
+                X, t, w, learning_rate * len(t) / len(w), steps
+            ),
+        ),
+        Mistake(
+            "the gradient is computed once and used in every step; w moves, so it has to be "
+            "computed again",
+            lambda X, t, w, learning_rate, steps: _descend(X, t, w, learning_rate * steps, 1),
         ),
         Mistake(
             "the gradient is twice too large: the ½ in the loss cancels the 2 of the square",
@@ -248,7 +260,8 @@ def _slope_fault(arguments, value):
     slope = np.linalg.norm(arguments["A"] @ value - arguments["b"])
     if slope <= 1e-6:
         return ""
-    return f"expected the gradient A w − b to be shorter than 1e-6, its length is {slope:.3g}"
+    nearly = "; nearly there, take more steps" if slope < 1e-2 else ""
+    return f"expected the gradient A w − b to be shorter than 1e-6, got {slope:.3g}{nearly}"
 
 
 lowest_point = Exercise(
@@ -279,8 +292,8 @@ lowest_point = Exercise(
     ),
     hints=(
         "At the lowest point of ½ wᵀA w − bᵀw the gradient A w − b is zero.",
-        "You may walk there: many small steps against the gradient.",
-        "Or solve the linear system A w = b in one go.",
+        "You may walk there: a few thousand steps against the gradient, learning rate 0.02.",
+        "Or solve the linear system A w = b in one go: np.linalg.solve.",
     ),
 )
 

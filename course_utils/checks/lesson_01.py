@@ -70,6 +70,11 @@ residual_forward = Exercise(
             "you subtract the branch: the block is x + F(x)",
             lambda x, W1, W2: x - _tanh_branch(x, W1, W2),
         ),
+        Mistake("this branch has a tanh, not a ReLU", lambda x, W1, W2: x + _relu(x @ W1) @ W2),
+        Mistake(
+            "a second tanh follows W2: the branch ends with W2",
+            lambda x, W1, W2: x + np.tanh(_tanh_branch(x, W1, W2)),
+        ),
     ),
     hints=(
         "Compute the branch first: two matrix products with a tanh between them.",
@@ -112,14 +117,14 @@ def probe(answer, x, v, A, B):
     shapes = sorted(list(p.shape) for p in block.parameters())
     return {
         "y": y,
-        "gradient of v·y with respect to x": vjp,
+        "gradient that reaches x": vjp,
         "shapes of the block's parameters": torch.tensor(shapes, dtype=torch.float64),
         "after": after,
     }
 """
 _Y, _VJP, _SHAPES = (
     "y",
-    "gradient of v·y with respect to x",
+    "gradient that reaches x",
     "shapes of the block's parameters",
 )
 
@@ -193,6 +198,10 @@ SkipBlock = Exercise(
             "your branch is detached: the value is right, but F gets no gradient and cannot learn",
             lambda x, v, A, B: {**_skip_block(x, v, A, B), _VJP: v},
         ),
+        Mistake(
+            "no gradient reaches x at all: something in forward cuts it, such as no_grad or detach",
+            lambda x, v, A, B: {**_skip_block(x, v, A, B), _VJP: np.zeros_like(x)},
+        ),
         Mistake("the branch is missing: your block returns x", _changed(gain=0.0)),
         Mistake("you subtract the branch: the block is x + F(x)", _changed(gain=-1.0)),
         Mistake(
@@ -203,8 +212,8 @@ SkipBlock = Exercise(
     ),
     hints=(
         "Two methods: __init__ keeps the branch, forward uses it once.",
-        "Call super().__init__() before you assign self.branch.",
-        "forward returns a new tensor, the sum of two terms; it leaves x as it was.",
+        "In __init__: super().__init__() first, then self.branch = branch.",
+        "In forward: return x + self.branch(x), a new tensor that leaves x as it was.",
     ),
 )
 
@@ -290,6 +299,10 @@ project_forward = Exercise(
             lambda x, W1, W2, P: _relu(x @ P) + _relu_branch(x, W1, W2),
         ),
         Mistake("the ReLU is missing", lambda x, W1, W2, P: x @ P + x @ W1 @ W2),
+        Mistake(
+            "this branch has a ReLU, not a tanh",
+            lambda x, W1, W2, P: x @ P + np.tanh(x @ W1) @ W2,
+        ),
     ),
     hints=(
         "Which of the two terms has the wrong shape, and which shape does it need?",
@@ -344,7 +357,8 @@ def _same_function_fault(arguments, value):
         return ""
     return (
         "expected the deeper stack to return what the old one returned, an entry differs by "
-        f"{difference:.3g}. The new block has to return its x, so its F(x) has to be 0"
+        f"{difference:.3g}. The new block has to return its x, so its F(x) has to be 0. Are both "
+        "new matrices at the same place in their stacks?"
     )
 
 
@@ -374,7 +388,7 @@ deepen = Exercise(
     lesson=LESSON,
     points=3,
     required=False,
-    minutes=15,
+    minutes=20,
     difficulty=3,
     kind="function",
     cases=(
@@ -390,8 +404,10 @@ deepen = Exercise(
     mistakes=(),
     hints=(
         "A block with F(x) = 0 changes nothing, wherever you put it.",
-        "F(x) = relu(x W1) W2 is 0 if W2 is 0, whatever W1 is.",
-        "np.concatenate([W1, new[None]]) puts one more matrix at the end of a stack.",
+        "F(x) = relu(x W1) W2 is 0 if one matrix is 0. Which one may it be, if the other is to "
+        "get a gradient through the ReLU?",
+        "Make the new W2 zeros and the new W1 random; np.concatenate([W1, new[None]]) puts one "
+        "more matrix at the end of a stack.",
     ),
 )
 
