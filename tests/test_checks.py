@@ -1,12 +1,15 @@
 """Each status is told apart, in words that say what was expected and what came."""
 
+import dataclasses
 import linecache
 import subprocess
 import sys
 import time
+import warnings
 
 import numpy as np
 import pytest
+import torch
 
 from course_utils import checks
 from course_utils.checks import EXERCISES, messages, notebook, progress
@@ -33,7 +36,7 @@ def unwritten(x, W, c):
 
 STATUSES = {
     "not defined": ({}, "there is no `affine` in this notebook: run its cell first"),
-    "not written yet": ({"affine": unwritten}, "has no code of yours yet"),
+    "not written yet": ({"affine": unwritten}, "still reaches `raise NotImplementedError`"),
     "raised an error": ({"affine": lambda x, W, c: x @ c.missing}, "AttributeError"),
     "wrong type": ({"affine": lambda x, W, c: "y"}, "expected an array of shape (3, 4)"),
     "wrong shape": ({"affine": lambda x, W, c: np.zeros(3)}, "expected shape (3, 4)"),
@@ -69,17 +72,58 @@ def test_the_learners_own_line_is_quoted():
     assert "in line 2 of your cell: y = np.linalg.inv(x)" in text
 
 
-def test_an_endless_loop_is_too_slow(monkeypatch):
+def test_an_endless_loop_is_too_slow():
     def affine(x, W, c):
         while True:
             pass
 
-    quick = EXERCISES["affine"].__class__(**{**vars(EXERCISES["affine"]), "timeout": 0.2})
+    quick = dataclasses.replace(EXERCISES["affine"], timeout=0.2)
     start = time.monotonic()
     result = judge(quick, local_call({"affine": affine}))
     assert result.status == Status.TOO_SLOW
     assert "ran longer than 0.2 s" in messages.text(result)
     assert time.monotonic() - start < 5
+
+
+def test_a_sleeping_answer_and_one_that_swallows_interrupts_are_stopped():
+    def sleeps(x, W, c):
+        time.sleep(30)
+
+    def swallows(x, W, c):
+        while True:
+            try:
+                while True:
+                    x = x + 0
+            except KeyboardInterrupt:
+                pass
+
+    quick = dataclasses.replace(EXERCISES["affine"], timeout=0.2)
+    start = time.monotonic()
+    for affine in (sleeps, swallows):
+        assert judge(quick, local_call({"affine": affine})).status == Status.TOO_SLOW
+    assert time.monotonic() - start < 5
+
+
+def test_without_an_alarm_a_timer_does_it(monkeypatch):
+    def affine(x, W, c):
+        while True:
+            pass
+
+    monkeypatch.delattr("signal.setitimer")
+    quick = dataclasses.replace(EXERCISES["affine"], timeout=0.2)
+    assert judge(quick, local_call({"affine": affine})).status == Status.TOO_SLOW
+
+
+def test_answers_that_end_near_the_deadline_let_nothing_escape():
+    def affine(x, W, c):
+        until = time.perf_counter() + 0.02
+        while time.perf_counter() < until:
+            pass
+        return x @ W.T + c
+
+    near = dataclasses.replace(EXERCISES["affine"], timeout=0.02)
+    seen = {judge(near, local_call({"affine": affine})).status for _ in range(50)}
+    assert seen <= {Status.TOO_SLOW, Status.CORRECT}
 
 
 def test_a_learners_own_interrupt_passes_through():
@@ -138,6 +182,7 @@ def test_a_held_back_case_is_never_described():
     result = judge(EXERCISES["affine"], local_call({"affine": affine}), held_back=True)
     assert not result.correct
     assert "one vector" not in messages.text(result)
+    assert "fails in one that the notebook does not show" in messages.text(result)
     assert "<pre" not in messages.as_html(result)
 
 
@@ -156,12 +201,73 @@ def test_plain_data_is_copied_and_everything_else_is_foreign():
     array[0] = 5
     assert copied[0] == 1
     assert plain((1, [2.5, "a"], {"k": None})) == [1, [2.5, "a"], {"k": None}]
-    assert plain(np.array([object()])) == Foreign("ndarray")
+    assert plain(np.array([object()])) == Foreign("array of object")
     assert plain(object()) == Foreign("object")
     nested = []
-    for _ in range(50):
+    for _ in range(100_000):
         nested = [nested]
-    assert "Foreign" in repr(plain(nested))
+    assert plain(nested) == Foreign("list")
+    assert plain([[0.0] * 1000] * 1000) == Foreign("list")
+    assert plain(np.broadcast_to(1.0, (10**6, 10**6))).type_name.startswith("very large array")
+
+
+class Hostile:
+    def __getattribute__(self, name):
+        raise RuntimeError(name)
+
+    def __repr__(self):
+        raise RuntimeError("repr")
+
+
+def test_hostile_values_are_foreign():
+    for value in (Hostile(), {Hostile(): 1}, [Hostile()]):
+        assert "Foreign" in repr(plain(value))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: torch.ones(3).bfloat16(),
+        lambda: torch.ones(3, requires_grad=True),
+        lambda: torch.ones(3).conj(),
+        lambda: torch.ones(3, device="meta"),
+        lambda: torch.eye(3).to_sparse(),
+    ],
+)
+def test_tensors_become_arrays_or_foreign(make):
+    value = plain(make())
+    assert isinstance(value, Foreign) or value.tolist() == [1, 1, 1]
+
+
+def test_messages_of_errors_are_cut_and_may_fail():
+    class Nameless(Exception):
+        def __str__(self):
+            raise RuntimeError
+
+    def long(x, W, c):
+        raise ValueError("x" * 10_000)
+
+    def nameless(x, W, c):
+        raise Nameless
+
+    assert len(messages.text(verdict("affine", affine=long))) < 1500
+    assert "cannot be written" in messages.text(verdict("affine", affine=nameless))
+
+
+def test_the_notebooks_error_state_does_not_matter():
+    with np.errstate(all="raise"), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        result = verdict("lowest_point", lowest_point=lambda A, b: np.full(len(b), 1e300))
+    assert result.status == Status.WRONG_VALUE
+
+
+def test_a_changed_type_of_an_argument_is_a_change():
+    def affine(x, W, c):
+        y = x @ W.T + c
+        x.dtype = "S8"
+        return y
+
+    assert verdict("affine", affine=affine).status == Status.CHANGED
 
 
 def test_long_values_are_shown_by_their_shape():

@@ -108,3 +108,50 @@ def test_the_file_is_readable_json(file):
     progress.add_points("affine", 1)
     assert json.loads(file.read_text())["exercises"]["affine"] == {"points": 1, "hints": 0}
     assert os.listdir(file.parent).count("progress.json") == 1
+
+
+def test_points_that_could_not_be_saved_are_saved_later(file, monkeypatch, capsys):
+    progress.add_points("affine", 1)
+    good = os.environ["COURSE_PROGRESS"]
+    monkeypatch.setenv("COURSE_PROGRESS", str(file / "below a file.json"))
+    assert progress.add_points("descend", 2)["descend"].points == 2
+    assert progress.load()["descend"].points == 2  # the score card shows it all the same
+    monkeypatch.setenv("COURSE_PROGRESS", good)
+    progress.add_hint("deepen", most=3)
+    assert progress.load() == {
+        "affine": Record(points=1),
+        "descend": Record(points=2),
+        "deepen": Record(hints=1),
+    }
+
+
+def test_a_folder_in_place_of_the_file_is_said_so(file, capsys):
+    file.mkdir()
+    assert progress.load() == {}
+    assert "could not be read" in capsys.readouterr().out
+
+
+def test_a_file_kept_busy_is_said_so(file, monkeypatch, capsys):
+    from filelock import Timeout
+
+    def busy(_file):
+        raise Timeout("lock")
+
+    monkeypatch.setattr(progress, "_lock", busy)
+    progress.add_points("affine", 1)
+    assert "another notebook keeps progress.json busy" in capsys.readouterr().out
+
+
+def test_a_link_stays_a_link_and_an_editors_mark_does_no_harm(file, monkeypatch):
+    target = file.with_name("target.json")
+    target.write_text("\ufeff" + progress.dump({"affine": Record(1, 0)}), encoding="utf-8")
+    file.symlink_to(target)
+    progress.add_points("descend", 2)
+    assert file.is_symlink()
+    assert progress.load() == {"affine": Record(points=1), "descend": Record(points=2)}
+
+
+def test_a_deeply_nested_file_is_damaged(file, capsys):
+    file.write_text("[" * 200_000)
+    assert progress.load() == {}
+    assert "It is kept as progress.json.damaged-1" in capsys.readouterr().out

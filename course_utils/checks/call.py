@@ -2,6 +2,7 @@
 
 import _thread
 import inspect
+import signal
 import threading
 import traceback
 
@@ -9,6 +10,9 @@ import numpy as np
 
 from course_utils.checks.judge import CallFailed, Reply, Status
 from course_utils.checks.values import plain
+
+STUB = "your turn"  # what an unwritten answer raises
+MAX_TEXT = 400
 
 
 def local_call(namespace):
@@ -39,22 +43,24 @@ def local_call(namespace):
         answer = namespace[name]
         if answer is None:
             raise CallFailed(Status.NOT_WRITTEN, f"`{name}` is still None")
-        if not callable(answer):
+        if not callable(answer) or not (arguments or probe):
             return Reply(plain(answer), {})
+        after = arguments
         try:
             with _deadline(timeout):
                 value = _run(answer, arguments, probe)
-        except NotImplementedError:
-            raise CallFailed(Status.NOT_WRITTEN, f"`{name}` has no code of yours yet") from None
-        except TimeoutError:
+                if probe and isinstance(value, dict) and isinstance(value.get("after"), dict):
+                    after = value.pop("after")
+                value = plain(value)
+        except _Late:
             raise CallFailed(
                 Status.TOO_SLOW,
                 f"`{name}` ran longer than {timeout:g} s; is there an endless loop?",
             ) from None
-        except Exception as error:
-            raise CallFailed(Status.RAISED, _explain(name, error, answer)) from None
-        after = value.pop("after", {}) if probe and isinstance(value, dict) else arguments
-        return Reply(plain(value), {k: v for k, v in after.items() if isinstance(v, np.ndarray)})
+        # an answer may even try to end the process
+        except (Exception, SystemExit, GeneratorExit) as error:
+            raise _failure(name, error, answer) from None
+        return Reply(value, {k: v for k, v in after.items() if isinstance(v, np.ndarray)})
 
     return call
 
@@ -67,35 +73,73 @@ def _run(answer, arguments, probe):
     return namespace["probe"](answer, **arguments)
 
 
+class _Late(BaseException):
+    """The time is up; not an Exception, so that `except Exception` lets it pass."""
+
+
 class _deadline:
-    """Interrupt the main thread when the time is up; works on every system."""
+    """Interrupt the main thread when the time is up."""
 
     def __init__(self, seconds):
-        self.expired = False
-        self._timer = threading.Timer(seconds, self._interrupt)
-        self._timer.daemon = True
-
-    def _interrupt(self):
-        self.expired = True
-        _thread.interrupt_main()
+        self.seconds, self.armed, self.expired = seconds, False, False
+        # only POSIX can wake a sleeping main thread, and only from the main thread
+        main = threading.current_thread() is threading.main_thread()
+        self.has_alarm = main and hasattr(signal, "setitimer")
 
     def __enter__(self):
-        self._timer.start()
+        self.armed = True
+        if self.has_alarm:
+            self._before = signal.signal(signal.SIGALRM, self._ring)
+            # again every half second, in case the answer catches the first one
+            signal.setitimer(signal.ITIMER_REAL, self.seconds, 0.5)
+        else:
+            self._timer = threading.Timer(self.seconds, self._interrupt)
+            self._timer.daemon = True
+            self._timer.start()
+
+    def _ring(self, *_):
+        if self.armed:
+            raise _Late
+
+    def _interrupt(self):
+        if self.armed:
+            self.expired = True
+            _thread.interrupt_main()
 
     def __exit__(self, kind, error, trace):
-        self._timer.cancel()
+        try:
+            self.armed = False
+        finally:
+            if self.has_alarm:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+                signal.signal(signal.SIGALRM, self._before)
+            else:
+                self._timer.cancel()
         if self.expired and kind is KeyboardInterrupt:
-            raise TimeoutError from None
+            raise _Late from None
 
 
-def _explain(name, error, answer):
+def _failure(name, error, answer):
     """Type, text and the learner's own line, not the library's below it."""
+    try:
+        text = str(error)
+    except Exception:
+        text = "its message cannot be written"
+    text = text.encode("utf-8", "replace").decode()
+    text = text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}…"
+    line = _own_line(error, answer)
+    if isinstance(error, NotImplementedError) and text == STUB:
+        return CallFailed(
+            Status.NOT_WRITTEN,
+            f"`{name}` still reaches `raise NotImplementedError`{line}\n"
+            "  Your code takes the place of that line.",
+        )
+    return CallFailed(Status.RAISED, f"`{name}` raised {type(error).__name__}: {text}{line}")
+
+
+def _own_line(error, answer):
     # a class of a notebook has no file of its own; its methods do
     parts = vars(answer).values() if inspect.isclass(answer) else [inspect.unwrap(answer)]
     files = {part.__code__.co_filename for part in parts if inspect.isfunction(part)}
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if frame.filename in files]
-    text = f"`{name}` raised {type(error).__name__}: {error}"
-    if not own:
-        return text
-    return f"{text}\n  in line {own[-1].lineno} of your cell: {own[-1].line}"
+    own = [f for f in traceback.extract_tb(error.__traceback__) if f.filename in files]
+    return f"\n  in line {own[-1].lineno} of your cell: {own[-1].line}" if own else ""

@@ -5,7 +5,9 @@ returns plain data. Whether that call runs in this process or in a sandbox makes
 difference to the verdict.
 """
 
+import contextlib
 import copy
+import warnings
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -138,23 +140,38 @@ def judge(exercise, call, seed=0, held_back=False) -> Verdict:
             message = failure.message
             if failure.status == Status.RAISED:
                 message += _shapes(exercise, arguments)
+                trials.append((arguments, None, failure.status))
             findings.append(Finding(case.title, failure.status, message, case.held_back))
             if failure.status in (Status.NOT_WRITTEN, Status.NOT_DEFINED, Status.TOO_SLOW):
                 break  # the other cases would say the same, or cost as much
             continue
-        status, message = _examine(exercise, arguments, reply)
+        with _quiet():
+            status, message = _examine(exercise, arguments, reply)
         findings.append(Finding(case.title, status, message, case.held_back))
         trials.append((arguments, reply, status))
     mistake = ""
-    if any(status != Status.CORRECT for _, _, status in trials):
-        mistake = _known_mistake(exercise, trials)
+    if any(reply and status != Status.CORRECT for _, reply, status in trials):
+        with _quiet():
+            mistake = _known_mistake(exercise, trials)
     return Verdict(exercise, tuple(findings), mistake)
+
+
+@contextlib.contextmanager
+def _quiet():
+    # odd values may overflow, whatever the notebook has set for that
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _examine(exercise, arguments, reply):
     if exercise.kind in ("choice", "number"):
         return _examine_variable(exercise, reply.value)
-    changed = [name for name, now in reply.after.items() if not _same(arguments.get(name), now)]
+    changed = [
+        name
+        for name, before in arguments.items()
+        if name in reply.after and not _same(before, reply.after[name])
+    ]
     if changed:
         return Status.CHANGED, (
             f"{_called(exercise, arguments)}"
@@ -186,16 +203,16 @@ def _examine_variable(exercise, value):
     right = exercise.reference()
     if exercise.kind == "choice":
         options = sorted([right, *(mistake.value() for mistake in exercise.mistakes)])
-        if not isinstance(value, str) or value not in options:
+        letter = value.strip().lower() if isinstance(value, str) else None
+        if letter not in options:
             listed = ", ".join(f'"{option}"' for option in options)
             return Status.WRONG_TYPE, f"expected one of {listed}, got {show(value)}"
-        if value == right:
+        if letter == right:
             return Status.CORRECT, ""
-        return Status.WRONG_VALUE, f'"{value}" is not it'
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.ndarray)):
-        return Status.WRONG_TYPE, f"expected a number, got {show(value)}"
-    if np.shape(value) == () and np.isclose(value, right, rtol=exercise.tolerance, atol=1e-12):
-        return Status.CORRECT, ""
+        return Status.WRONG_VALUE, f'"{letter}" is not it'
+    status, message = compare(value, right, exercise.tolerance)
+    if status != Status.WRONG_VALUE:
+        return status, message
     return Status.WRONG_VALUE, f"{show(value)} is not it"
 
 
@@ -236,9 +253,8 @@ def compare(got, expected, tolerance):
     number = isinstance(got, (int, float, np.ndarray)) and not isinstance(got, bool)
     if not number or (isinstance(got, np.ndarray) and got.dtype.kind not in "iuf"):
         wanted = "a number" if expected.shape == () else f"an array of shape {expected.shape}"
-        entries = f" of {got.dtype.name}" if isinstance(got, np.ndarray) else ""
         value = f", {show(got)}" if not isinstance(got, Foreign) else ""
-        return Status.WRONG_TYPE, f"expected {wanted}\ngot {kind_of(got)}{entries}{value}"
+        return Status.WRONG_TYPE, f"expected {wanted}\ngot {kind_of(got)}{value}"
     if np.shape(got) != expected.shape:
         return (
             Status.WRONG_SHAPE,
@@ -264,7 +280,7 @@ def _known_mistake(exercise, trials):
     # a mistake is named only if it explains every value that came
     for mistake in exercise.mistakes:
         matches = [
-            _equal(reply.value, mistake.value(**copy.deepcopy(arguments)), exercise.tolerance)
+            _equal(reply, mistake.value(**copy.deepcopy(arguments)), exercise.tolerance)
             for arguments, reply, _ in trials
         ]
         if all(matches):
@@ -272,16 +288,20 @@ def _known_mistake(exercise, trials):
     return ""
 
 
-def _equal(got, value, tolerance):
-    if value is None:  # with these arguments the mistake would return nothing
-        return False
+def _equal(reply, value, tolerance):
+    if reply is None or value is None:  # raised; with these arguments the mistake raises
+        return reply is None and value is None
     if isinstance(value, str):
-        return isinstance(got, str) and got == value
-    return compare(got, value, tolerance)[0] == Status.CORRECT
+        return isinstance(reply.value, str) and reply.value.strip().lower() == value
+    return compare(reply.value, value, tolerance)[0] == Status.CORRECT
 
 
 def _same(before, after):
-    return isinstance(after, np.ndarray) and np.array_equal(before, after, equal_nan=True)
+    return (
+        isinstance(after, np.ndarray)
+        and (before.dtype, before.shape) == (after.dtype, after.shape)
+        and np.array_equal(before, after, equal_nan=True)
+    )
 
 
 def _called(exercise, arguments):

@@ -3,6 +3,7 @@
 import numpy as np
 
 from course_utils.checks.exercise import Case, Exercise, Mistake, Property
+from course_utils.checks.values import kind_of
 
 LESSON = "00_start_here"
 
@@ -98,6 +99,14 @@ central_difference = Exercise(
         Mistake(
             "that is the one-sided difference (f(x + eps) − f(x)) / eps; step to both sides",
             lambda W, x, eps: _columns(W, x, eps, lambda s: (_f(W, x + s) - _f(W, x)) / eps),
+        ),
+        Mistake(
+            "that is the one-sided difference (f(x) − f(x − eps)) / eps; step to both sides",
+            lambda W, x, eps: _columns(W, x, eps, lambda s: (_f(W, x) - _f(W, x - s)) / eps),
+        ),
+        Mistake(
+            "/ 2 * eps divides by 2 and then multiplies by eps: write / (2 * eps)",
+            lambda W, x, eps: 2 * eps**2 / 2 * _central(W, x, eps),
         ),
         Mistake(
             "the two points are 2·eps apart: divide by 2·eps",
@@ -248,7 +257,7 @@ def _quadratic(title, d, spread, **fields):
 def _vector_fault(arguments, value):
     d = len(arguments["b"])
     if not isinstance(value, np.ndarray) or value.dtype.kind not in "iuf":
-        return f"expected an array of shape ({d},), got {type(value).__name__}"
+        return f"expected an array of shape ({d},), got {kind_of(value)}"
     if value.shape != (d,):
         return f"expected an array of shape ({d},), got shape {value.shape}"
     if not np.isfinite(value).all():
@@ -258,10 +267,11 @@ def _vector_fault(arguments, value):
 
 def _slope_fault(arguments, value):
     slope = np.linalg.norm(arguments["A"] @ value - arguments["b"])
-    if slope <= 1e-6:
+    bound = 1e-6 if value.dtype.itemsize == 8 else 1e-3  # float32 cannot do better
+    if slope <= bound:
         return ""
     nearly = "; nearly there, take more steps" if slope < 1e-2 else ""
-    return f"expected the gradient A w − b to be shorter than 1e-6, got {slope:.3g}{nearly}"
+    return f"expected the gradient A w − b to be shorter than {bound:g}, got {slope:.3g}{nearly}"
 
 
 lowest_point = Exercise(

@@ -3,6 +3,7 @@
 import numpy as np
 
 from course_utils.checks.exercise import Case, Exercise, Mistake, Property, choice
+from course_utils.checks.values import kind_of
 
 LESSON = "01_residual_block"
 
@@ -100,48 +101,72 @@ def probe(answer, x, v, A, B):
     x, v, A, B = (torch.from_numpy(part) for part in (x, v, A, B))
     branch = Branch(A, B)
     block = answer(branch)
+    if not isinstance(block, torch.nn.Module):
+        raise TypeError("the block has to be an nn.Module, so that its parameters are found")
     given = x.clone()
     with torch.no_grad():
         y = block(given)
-    if not isinstance(y, torch.Tensor):
-        return y
-    after = {"x": given.numpy()}
-    if not torch.equal(given, x):
-        return {"y": y, "after": after}  # autograd would refuse to go on
+    result = {"y": y, "after": {"x": given.numpy()}}
+    right = isinstance(y, torch.Tensor) and y.shape == x.shape and y.dtype == x.dtype
+    if not right or not torch.equal(given, x):
+        return result  # autograd could not go on
     start = x.clone().requires_grad_()
     moved = block(start.clone())
-    gradients = [None]
+    sources = [start, branch.A, branch.B]
+    gradients = [torch.zeros_like(source) for source in sources]
     if moved.requires_grad:
-        gradients = torch.autograd.grad(moved, [start], v, allow_unused=True)
-    vjp = torch.zeros_like(x) if gradients[0] is None else gradients[0]
-    shapes = sorted(list(p.shape) for p in block.parameters())
-    return {
-        "y": y,
-        "gradient that reaches x": vjp,
-        "shapes of the block's parameters": torch.tensor(shapes, dtype=torch.float64),
-        "after": after,
-    }
+        live = [i for i, source in enumerate(sources) if source.requires_grad]
+        found = torch.autograd.grad(moved, [sources[i] for i in live], v, allow_unused=True)
+        for i, gradient in zip(live, found):
+            gradients[i] = gradients[i] if gradient is None else gradient
+    result["gradient that reaches x"] = gradients[0]
+    result["gradient that reaches the branch"] = torch.cat([g.flatten() for g in gradients[1:]])
+    sizes = sorted(float(p.numel()) for p in block.parameters())
+    result["sizes of the block's parameters"] = torch.tensor(sizes, dtype=torch.float64)
+    return result
 """
-_Y, _VJP, _SHAPES = (
+_Y, _TO_X, _TO_F, _SIZES = (
     "y",
     "gradient that reaches x",
-    "shapes of the block's parameters",
+    "gradient that reaches the branch",
+    "sizes of the block's parameters",
 )
 
 
-def _skip_block(x, v, A, B, gain=1.0, skip=1.0, skip_gradient=1.0, relu=False, shapes=2):
+def _skip_block(x, v, A, B, gain=1.0, skip=1.0, relu=False):
     hidden = np.tanh(x @ A)
     y = skip * x + gain * hidden @ B
+    v_x, v_f = v, v
     if relu:
-        v = v * (y > 0)
+        v_x = v_f = v * (y > 0)
         y = _relu(y)
-    vjp = skip_gradient * v + gain * ((v @ B.T) * (1 - hidden**2)) @ A.T
-    listed = np.array(sorted([list(A.shape), list(B.shape)])[:shapes], dtype=float)
-    return {_Y: y, _VJP: vjp, _SHAPES: listed}
+    inner = (v_f @ B.T) * (1 - hidden**2)
+    to_f = np.concatenate([(x.T @ inner).ravel(), (hidden.T @ v_f).ravel()])
+    sizes = np.array(sorted([A.size, B.size]), dtype=float)
+    return {_Y: y, _TO_X: skip * v_x + gain * inner @ A.T, _TO_F: gain * to_f, _SIZES: sizes}
 
 
 def _changed(**fields):
+    """Compute what a block with other gains returns."""
     return lambda x, v, A, B: _skip_block(x, v, A, B, **fields)
+
+
+def _cut(skip=False, to_x=False, to_f=False, unregistered=False):
+    """Compute what a block returns whose value is right and whose gradients are cut."""
+
+    def value(x, v, A, B):
+        result = _skip_block(x, v, A, B)
+        if skip:
+            result[_TO_X] = result[_TO_X] - v
+        if to_x:
+            result[_TO_X] = v if not skip else np.zeros_like(v)
+        if to_f:
+            result[_TO_F] = np.zeros_like(result[_TO_F])
+        if unregistered:
+            result[_SIZES] = np.zeros(0)
+        return result
+
+    return value
 
 
 def _skip_block_case(title, width, hidden, zero=False, **fields):
@@ -174,20 +199,20 @@ SkipBlock = Exercise(
     mistakes=(
         Mistake(
             "the shortcut is missing: your block returns F(x), it should return x + F(x)",
-            _changed(skip=0.0, skip_gradient=0.0),
+            _changed(skip=0.0),
         ),
         Mistake(
             "the shortcut is doubled: your block returns 2x + F(x)",
-            _changed(skip=2.0, skip_gradient=2.0),
+            _changed(skip=2.0),
         ),
         Mistake(
             "your shortcut is detached: the value is right, but the Jacobian lacks I, so no "
             "gradient travels along the identity path",
-            _changed(skip_gradient=0.0),
+            _cut(skip=True),
         ),
         Mistake(
             "you add F(x) to itself: the other term of the sum is x",
-            _changed(gain=2.0, skip=0.0, skip_gradient=0.0),
+            _changed(gain=2.0, skip=0.0),
         ),
         Mistake(
             "a ReLU sits on the sum: negative entries of x no longer pass, so a zero branch "
@@ -196,18 +221,27 @@ SkipBlock = Exercise(
         ),
         Mistake(
             "your branch is detached: the value is right, but F gets no gradient and cannot learn",
-            lambda x, v, A, B: {**_skip_block(x, v, A, B), _VJP: v},
+            _cut(to_x=True, to_f=True),
+        ),
+        Mistake(
+            "the input of your branch is detached: F learns, but no gradient comes back through it",
+            _cut(to_x=True),
+        ),
+        Mistake(
+            "the branch's parameters get no gradient, so F cannot learn: are they frozen?",
+            _cut(to_f=True),
         ),
         Mistake(
             "no gradient reaches x at all: something in forward cuts it, such as no_grad or detach",
-            lambda x, v, A, B: {**_skip_block(x, v, A, B), _VJP: np.zeros_like(x)},
+            _cut(skip=True, to_x=True, to_f=True),
         ),
         Mistake("the branch is missing: your block returns x", _changed(gain=0.0)),
         Mistake("you subtract the branch: the block is x + F(x)", _changed(gain=-1.0)),
+        Mistake("you subtract x: the block is x + F(x)", _changed(skip=-1.0)),
         Mistake(
             "the branch is not registered: keep the module itself as self.branch = branch, so "
             "that its parameters are the block's parameters",
-            _changed(shapes=0),
+            _cut(unregistered=True),
         ),
     ),
     hints=(
@@ -338,10 +372,10 @@ def _pair_fault(arguments, value):
     depth, width, hidden = arguments["W1"].shape
     want = [(depth + 1, width, hidden), (depth + 1, hidden, width)]
     if not isinstance(value, list) or len(value) != 2:
-        got = f"{len(value)} values" if isinstance(value, list) else f"a {type(value).__name__}"
+        got = f"{len(value)} values" if isinstance(value, list) else kind_of(value)
         return f"expected the pair W1, W2, got {got}"
-    if not all(isinstance(part, np.ndarray) and part.dtype.kind in "iuf" for part in value):
-        return "expected two arrays of numbers, W1 and W2"
+    if not all(isinstance(part, np.ndarray) and part.dtype.kind == "f" for part in value):
+        return f"expected two arrays of floats, got {' and '.join(map(kind_of, value))}"
     got = [part.shape for part in value]
     if got != want:
         return f"expected shapes {want[0]} and {want[1]}, got {got[0]} and {got[1]}"
@@ -353,7 +387,8 @@ def _same_function_fault(arguments, value):
     before, _ = _stack_forward(x, arguments["W1"], arguments["W2"])
     after, _ = _stack_forward(x, *value)
     difference = np.abs(after - before).max()
-    if difference <= 1e-9 * np.abs(before).max():
+    rounding = max(np.finfo(part.dtype).eps for part in value if part.dtype.kind == "f")
+    if difference <= max(1e-9, 100 * rounding) * np.abs(before).max():
         return ""
     return (
         "expected the deeper stack to return what the old one returned, an entry differs by "

@@ -27,8 +27,11 @@ def text(verdict: Verdict) -> str:
     """
     lines = [headline(verdict)]
     for finding in _worth_telling(verdict):
-        lines.append(f"  {finding.case}")
+        if finding.status not in MARKS:  # nothing was called: no case to name
+            lines.append(f"  {finding.case}")
         lines += [f"    {line}" for line in finding.message.splitlines()]
+    if _only_held_back(verdict):
+        lines.append(f"  {_HELD_BACK}")
     if verdict.mistake:
         lines.append(f"  → {verdict.mistake}")
     if _next_step(verdict):
@@ -55,11 +58,14 @@ def as_html(verdict: Verdict) -> str:
         colour = "var(--jp-error-color1, #c62828)"
     parts = [f"<b>{html.escape(headline(verdict))}</b>"]
     for finding in _worth_telling(verdict):
+        case = html.escape(finding.case)
         parts.append(
-            f"<div style='margin-top:6px'>{html.escape(finding.case)}"
+            f"<div style='margin-top:6px'>{'' if finding.status in MARKS else case}"
             "<pre style='margin:2px 0 0 12px;white-space:pre-wrap'>"
             f"{html.escape(finding.message)}</pre></div>"
         )
+    if _only_held_back(verdict):
+        parts.append(f"<div style='margin-top:6px'>{_HELD_BACK}</div>")
     if verdict.mistake:
         parts.append(f"<div style='margin-top:6px'>→ {html.escape(verdict.mistake)}</div>")
     if _next_step(verdict):
@@ -89,6 +95,13 @@ def headline(verdict: Verdict) -> str:
 def _worth_telling(verdict):
     # one failed case is enough to work on
     return [f for f in verdict.findings if f.status != Status.CORRECT and not f.held_back][:1]
+
+
+_HELD_BACK = "It is right in the notebook's cases and fails in one that the notebook does not show."
+
+
+def _only_held_back(verdict):
+    return not verdict.correct and not _worth_telling(verdict)
 
 
 def _next_step(verdict):

@@ -27,7 +27,7 @@ def check(answer):
     if isinstance(answer, str):
         name, namespace = answer, _notebook_names()
     else:
-        name = getattr(answer, "__name__", type(answer).__name__)
+        name = str(getattr(answer, "__name__", type(answer).__name__))
         namespace = {name: answer}
     exercise = _find(name)
     verdict = judge(exercise, local_call(namespace))
@@ -48,7 +48,7 @@ def hint(name):
     ValueError
         If no exercise has that name.
     """
-    exercise = _find(name if isinstance(name, str) else getattr(name, "__name__", str(name)))
+    exercise = _find(name if isinstance(name, str) else str(getattr(name, "__name__", "this")))
     total = len(exercise.hints)
     opened = progress.add_hint(exercise.name, total)
     lines = [f"hint {i + 1} of {total}: {exercise.hints[i]}" for i in range(opened)]

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from course_utils.environment import is_static
 
@@ -28,14 +28,16 @@ def path() -> Path:
     Returns
     -------
     Path
-        `COURSE_PROGRESS` where it is set, else ``progress.json`` in the course's folder.
+        `COURSE_PROGRESS` where it is set, else ``progress.json`` in the course's folder;
+        links are followed, so that a link stays one.
     """
     if os.environ.get("COURSE_PROGRESS"):
-        return Path(os.environ["COURSE_PROGRESS"])
+        file = Path(os.environ["COURSE_PROGRESS"]).expanduser()
+        return Path(os.path.realpath(file))
     here = Path.cwd()
     for folder in (here, *here.parents):
         if (folder / "exercises").is_dir() and (folder / "notebooks").is_dir():
-            return folder / "progress.json"
+            return Path(os.path.realpath(folder / "progress.json"))
     return here / "progress.json"
 
 
@@ -66,7 +68,25 @@ def load(text=None) -> dict:
         return _parse(text)
     file = path()
     try:
-        return _parse(file.read_text(encoding="utf-8"))
+        return _merged(_read(file), _unsaved)
+    except OSError as error:
+        print(_trouble("read", file, error))
+        return dict(_unsaved)
+
+
+def _read(file):
+    try:
+        return _parse(file.read_text(encoding="utf-8-sig"))  # an editor may have added a mark
+    except FileNotFoundError:
+        return {}
+    except ValueError:
+        with _lock(file):
+            return _set_aside(file)
+
+
+def _set_aside(file):
+    try:  # once more, under the lock: another notebook may have mended it
+        return _parse(file.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         return {}
     except ValueError as error:
@@ -80,10 +100,23 @@ def load(text=None) -> dict:
         return {}
 
 
+def _lock(file):
+    return FileLock(f"{file}.lock", timeout=5, is_singleton=True)
+
+
+def _trouble(verb, file, error):
+    if isinstance(error, Timeout):
+        return f"Your score card was not saved: another notebook keeps {file.name} busy. Try again."
+    return (
+        f"Your score card {file} could not be {verb} ({error.strerror or error}). Set "
+        "COURSE_PROGRESS to a file that you can write; your answers are not affected."
+    )
+
+
 def _parse(text):
     try:
         data = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, RecursionError) as error:
         raise ValueError(f"it is not JSON: {error}") from None
     if not isinstance(data, dict) or data.get("version") != VERSION:
         raise ValueError(f'expected "version": {VERSION}')
@@ -131,25 +164,32 @@ def update(change) -> dict:
         The new records. With `COURSE_STATIC=1` nothing is written to disk.
     """
     if is_static():
-        return _keep_unsaved(change)
+        return _keep(change(dict(_unsaved)))
     file = path()
+    known = dict(_unsaved)
     try:
-        with FileLock(f"{file}.lock", timeout=5):
-            records = change(load())
+        with _lock(file):
+            known = _merged(_read(file), known)
+            records = change(known)
             _write(file, dump(records))
     except OSError as error:
-        print(
-            f"Your score card could not be saved at {file} ({error.strerror or error}). Set "
-            "COURSE_PROGRESS to a file you can write to; your answers are not affected."
-        )
-        return _keep_unsaved(change)
+        print(_trouble("saved", file, error))
+        return _keep(change(known))
+    _unsaved.clear()
     return records
 
 
-def _keep_unsaved(change):
-    records = change(dict(_unsaved))
+def _keep(records):
     _unsaved.update(records)
     return records
+
+
+def _merged(old, new):
+    merged = dict(old)
+    for name, record in new.items():
+        known = merged.get(name, Record())
+        merged[name] = Record(max(known.points, record.points), max(known.hints, record.hints))
+    return merged
 
 
 def _write(file, text):
@@ -212,12 +252,4 @@ def merge(records) -> dict:
     -------
     dict of str to Record
     """
-
-    def change(old):
-        merged = dict(old)
-        for name, new in records.items():
-            known = merged.get(name, Record())
-            merged[name] = Record(max(known.points, new.points), max(known.hints, new.hints))
-        return merged
-
-    return update(change)
+    return update(lambda old: _merged(old, records))
