@@ -1,6 +1,9 @@
 """What the project says about itself agrees with what it is."""
 
+import os
 import re
+import shutil
+import subprocess
 import tomllib
 
 import pytest
@@ -93,3 +96,36 @@ def test_ci_runs_the_readmes_test_command():
     assert "\nmake test\n" in text(".ci/run")
     jobs = yaml.safe_load(text(".github/workflows/ci.yml"))["jobs"]
     assert any("bash .ci/run" in str(job) for job in jobs.values())
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="Windows has no make")
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (["PYTHON=false"], "Set-up stopped at: check Python."),
+        (["PYTHON=false"], "make PYTHON=python3.12 lab"),
+        (["PIP=false"], "Set-up stopped at: install PyTorch"),
+        (["PIP=false"], "Then type the same make command again"),
+    ],
+)
+def test_a_failed_set_up_names_the_step_and_how_to_go_on(tmp_path, settings, words):
+    environment = tmp_path / "venv"
+    if "PIP=false" in settings:
+        environment.mkdir()
+        (environment / ".python").touch()
+    command = ["make", f"VENV={environment}", *settings, f"{environment}/.lab"]
+    clean = {key: value for key, value in os.environ.items() if key != "MAKEFLAGS"}
+    run = subprocess.run(command, cwd=house.ROOT, env=clean, capture_output=True, text=True)
+    assert run.returncode != 0
+    assert words in run.stderr
+    assert not (environment / ".lab").exists()
+
+
+def test_binder_installs_the_course_and_sets_one_thread():
+    for name in ("postBuild", "start"):
+        assert os.access(house.ROOT / name, os.X_OK) or os.name == "nt"
+        assert text(name).startswith("#!/bin/bash\n")
+    assert "set -euo pipefail" in text("postBuild")
+    assert "--no-deps" in text("postBuild")
+    assert "OMP_NUM_THREADS=1" in text("start")
+    assert text("start").endswith('exec "$@"\n')

@@ -110,5 +110,6 @@ def as_html(records) -> str:
 def _save_link(records):
     data = b64encode(progress.dump(records).encode()).decode()
     return (
-        f'<a download="progress.json" href="data:application/json;base64,{data}">Save to a file</a>'
+        '<a style="text-decoration:underline" download="progress.json" '
+        f'href="data:application/json;base64,{data}">Save to a file</a>'
     )
