@@ -178,6 +178,83 @@ def pushed_grid(before, plain, residual):
     return Drawing(figure, (*drawn[0], *drawn[1]), update)
 
 
+def scalar_gains(slopes, plain, residual, depth):
+    """Draw the gradient after `depth` equal blocks against the slope f of each branch.
+
+    Parameters
+    ----------
+    slopes : ndarray, shape (points,)
+    plain, residual : ndarray, shape (points,)
+        Sizes of the gradient.
+    depth : int
+
+    Returns
+    -------
+    Figure
+
+    Examples
+    --------
+    >>> figure = scalar_gains(np.array([-1.0, 1.0]), np.ones(2), np.ones(2), 20)
+    >>> [text.get_text() for text in figure.axes[0].texts]
+    ['plain', 'residual']
+    """
+    figure = Figure()
+    ax = figure.subplots()
+    for name, values in (("plain", plain), ("residual", residual)):
+        colour, dash = _line_style(name)
+        ax.plot(slopes, values, ls=dash, color=colour)
+        end = (slopes[-1], values[-1])
+        ax.annotate(name, end, xytext=(6, 0), textcoords="offset points", color=colour, va="center")
+    ax.axhline(1, color=MUTED, lw=1)
+    ax.set(yscale="log", ylim=(1e-13, 1e13), xlabel="slope f of every branch")
+    ax.set_ylabel(f"gradient after {depth} blocks")
+    ax.set_xlim(slopes[0], slopes[-1] + 0.45)  # room for the names
+    return figure
+
+
+def gradient_norms(norms):
+    """Draw the size of the gradient before each block, for several nets.
+
+    Parameters
+    ----------
+    norms : dict of str to ndarray, shape (depth + 1, seeds)
+        Relative to the gradient at the output; a name that starts with "plain" is drawn
+        grey and dashed, one that ends with "b = 1" blue and dash-dotted, any other blue.
+
+    Returns
+    -------
+    Drawing
+        Its `update(norms)` takes the same names, and any depth.
+
+    Examples
+    --------
+    >>> drawing = gradient_norms({"plain": np.ones((3, 2)), "residual": np.ones((3, 2))})
+    >>> drawing.artists[0].get_xdata()
+    array([0. , 0.5, 1. ])
+    """
+    figure = Figure()
+    ax = figure.subplots()
+    ax.plot([0, 1], [1, 1], color=MUTED, lw=1)
+    lines, names = [], []
+    for name in norms:
+        colour, dash = _line_style(name)
+        lines.append(ax.plot([], [], ls=dash, color=colour)[0])
+        names.append(ax.text(-0.01, 1, name, color=colour, ha="right", va="center"))
+    # the output stands on the right, so the gradient runs from right to left
+    ax.set(yscale="log", xlim=(-0.32, 1.02), ylim=(1e-12, 1e12), ylabel="size of the gradient")
+    ax.set_xticks([0, 0.5, 1], ["input", "middle", "output"])
+    ax.set_xlabel("position in the stack: the gradient runs from right to left")
+
+    def update(norms):
+        for line, text, values in zip(lines, names, norms.values(), strict=True):
+            middle = np.clip(np.median(values, axis=1), 1e-300, 1e300)
+            line.set_data(np.linspace(0, 1, len(values)), middle)
+            text.set_y(np.clip(middle[0], 3e-12, 3e11))  # stays in the frame
+
+    update(norms)
+    return Drawing(figure, (*lines, *names), update)
+
+
 def loss_against_depth(depths, losses, title):
     """Draw the loss of several nets against their depth: mean and range over seeds.
 

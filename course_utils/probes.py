@@ -3,6 +3,9 @@
 import numpy as np
 import torch
 
+from course_utils import backprop
+from course_utils.wiring import Wiring
+
 
 def descent(learning_rate, curvature=1.0, start=1.0, steps=30):
     """Follow gradient descent on L(w) = ½ c w².
@@ -139,3 +142,39 @@ def jacobian_by_differences(f, x, eps=1e-6):
     steps = eps * np.eye(len(x))
     columns = [(np.asarray(f(x + step)) - np.asarray(f(x - step))) / (2 * eps) for step in steps]
     return np.stack(columns, axis=-1)
+
+
+def gradient_norms(branches, x, dH, wiring: Wiring):
+    """Measure how long the gradient is before each block, relative to its end.
+
+    Parameters
+    ----------
+    branches : sequence of backprop.Branch
+        May hold seeds on a leading axis.
+    x : ndarray, shape (..., batch, width)
+    dH : ndarray, shape (..., batch, width)
+        ∂L/∂H at the output.
+    wiring : Wiring
+        Without a norm.
+
+    Returns
+    -------
+    ndarray, shape (depth + 1, ...)
+        Entry l is ‖∂L/∂h_l‖ / ‖∂L/∂H‖ over the batch, for each seed; the last is 1.
+
+    References
+    ----------
+    Derived in notebooks/02_chain_rule.ipynb.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> silent = [backprop.random_branch(rng, width=4, gain=0) for _ in range(3)]
+    >>> x = rng.normal(size=(2, 4))
+    >>> gradient_norms(silent, x, x, Wiring(a=0.5))
+    array([0.125, 0.25 , 0.5  , 1.   ])
+    """
+    _, caches = backprop.forward(branches, x, wiring)
+    stream, _ = backprop.backward(branches, caches, dH, wiring)
+    norms = np.stack([np.sqrt((g**2).sum((-2, -1))) for g in stream])
+    return norms / norms[-1]

@@ -299,7 +299,7 @@ RIGHTS = {  # who may import what of the course; a module may always import itse
     "checks": {"blocks", "backprop", "data", "environment"},
     "widgets": {
         "probes", "plots", "training", "blocks", "wiring", "data", "diagrams", "checks",
-        "environment",
+        "environment", "backprop",
     },
     "grading": {"checks", "data"},
     "authoring": {"diagrams", "wiring", "checks"},

@@ -73,6 +73,14 @@ def test_notebooks_are_in_normal_form(folder, keep, stem):
     assert notebooks.text(house.read(folder, stem), keep) == stored
 
 
+def test_exercise_cells_keep_their_ids_within_an_edition():
+    # a course update must find the learner's cells again: ids may be added, never changed
+    edition = (house.ROOT / "tests" / "edition.txt").read_text(encoding="utf-8").split()
+    now = {f"{stem}/{cell.id}" for stem in STEMS for cell in house.read("exercises", stem).cells}
+    assert set(edition) - now == set(), "these ids were learners' cells; bring them back"
+    assert now - set(edition) == set(), "add these ids to tests/edition.txt"
+
+
 def test_no_answer_of_an_exercise_stands_in_a_lesson_or_in_blocks():
     public = "\n".join(
         cell.source for stem in STEMS for cell in house.code_cells(house.read("notebooks", stem))

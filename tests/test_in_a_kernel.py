@@ -1,8 +1,11 @@
 """What only a real kernel shows: cells as files, interrupts, displayed messages."""
 
+import nbformat.v4 as v4
 import pytest
+from nbclient.exceptions import DeadKernelError
 from nbconvert.preprocessors import ExecutePreprocessor
 
+from course_utils.checks import progress
 from tests import house
 
 FORGOTTEN_SUPER = """class SkipBlock(nn.Module):
@@ -17,6 +20,17 @@ NO_SELF = FORGOTTEN_SUPER.replace(
 ENDLESS = """def residual_forward(x, W1, W2):
     while True:
         x = x + 0"""
+
+
+def test_points_survive_a_killed_kernel(monkeypatch, tmp_path):
+    monkeypatch.delenv("COURSE_STATIC")
+    monkeypatch.setenv("COURSE_PROGRESS", str(tmp_path / "progress.json"))
+    solve = 'from course_utils import check\nwhat_f_learns = "c"\ncheck("what_f_learns")'
+    die = f"{solve}\nimport os, signal\nos.kill(os.getpid(), signal.SIGKILL)"
+    client = ExecutePreprocessor(timeout=60, kernel_name="python3")
+    with pytest.raises(DeadKernelError):
+        client.preprocess(v4.new_notebook(cells=[v4.new_code_cell(die)]), {})
+    assert progress.load() == {"what_f_learns": progress.Record(points=1)}
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +61,7 @@ def test_the_line_of_a_class_that_raises_is_quoted(kernel):
     assert "in line 7 of your cell: return x + self.branch(x)" in said
 
 
-def test_an_endless_loop_is_stopped_and_the_kernel_lives_on(kernel, monkeypatch):
+def test_an_endless_loop_is_stopped_and_the_kernel_lives_on(kernel):
     assert "ran longer than 5 s" in kernel("residual_forward", ENDLESS)
     solution = "def residual_forward(x, W1, W2):\n    return x + np.tanh(x @ W1) @ W2"
     assert kernel("residual_forward", solution).startswith("✔")

@@ -74,3 +74,20 @@ def test_show_emits_one_picture_with_its_sentence(monkeypatch):
 def test_a_picture_has_the_same_bytes_twice():
     first, second = (plots.png(plots.descent(np.ones(3), 1.0, 0.1).figure) for _ in range(2))
     assert first == second
+
+
+def test_gradient_norms_draw_the_median_from_input_to_output():
+    norms = {"plain": np.array([[1e-30, 1e-30], [2.0, 4.0]]), "residual": np.ones((2, 2))}
+    drawing = plots.gradient_norms(norms)
+    plain, residual, name, _ = drawing.artists
+    assert plain.get_ydata().tolist() == [1e-30, 3.0]
+    assert residual.get_color() == plots.IDENTITY
+    assert name.get_position()[1] == 3e-12  # the name stays in the frame
+    drawing.update({"plain": np.ones((5, 1)), "residual": np.ones((5, 1))})
+    assert plain.get_xdata().tolist() == [0, 0.25, 0.5, 0.75, 1]
+
+
+def test_scalar_gains_draw_plain_dashed():
+    (ax,) = plots.scalar_gains(np.array([-1.0, 0.5]), np.ones(2), 2 * np.ones(2), 20).axes
+    assert [line.get_linestyle() for line in ax.lines[:2]] == ["--", "-"]
+    assert ax.get_ylabel() == "gradient after 20 blocks"

@@ -3,8 +3,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from course_utils import probes
+from course_utils import backprop, probes
 from course_utils.blocks import MLP
+from course_utils.wiring import PLAIN
 
 
 @given(st.floats(0, 2.5), st.floats(0.1, 2), st.integers(0, 12))
@@ -35,3 +36,14 @@ def test_the_grid_reaches_its_corners():
     assert lines.max(axis=(0, 1)).tolist() == [2, 1]
     assert np.ptp(lines[0], axis=0).tolist() == [4, 0]  # horizontal lines come first
     assert np.ptp(lines[-1], axis=0).tolist() == [0, 2]
+
+
+def test_gradient_norms_are_relative_to_the_output_and_keep_seeds_apart():
+    rng = np.random.default_rng(0)
+    branches = [backprop.random_branch(rng, 4, seeds=(3,)) for _ in range(5)]
+    x, dH = rng.normal(size=(2, 3, 6, 4))
+    norms = probes.gradient_norms(branches, x, dH, PLAIN)
+    assert norms.shape == (6, 3)
+    assert np.array_equal(norms[-1], np.ones(3))
+    one = [backprop.Branch(*(part[1] for part in branch)) for branch in branches]
+    assert np.allclose(norms[:, 1], probes.gradient_norms(one, x[1], 7 * dH[1], PLAIN))

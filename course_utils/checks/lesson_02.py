@@ -1,0 +1,316 @@
+"""Exercises of lesson 02: the chain rule."""
+
+import numpy as np
+
+from course_utils.checks.exercise import Case, Exercise, Mistake, Property, choice
+from course_utils.checks.values import kind_of
+
+LESSON = "02_chain_rule"
+
+chain_gradients = Exercise(
+    name="chain_gradients",
+    lesson=LESSON,
+    points=1,
+    required=True,
+    minutes=5,
+    difficulty=1,
+    kind="function",
+    cases=(
+        Case("four slopes", lambda rng: {"slopes": rng.normal(size=4)}),
+        Case("one slope of -1 among three", lambda rng: {"slopes": np.array([0.5, -1.0, 0.25])}),
+        Case("twelve slopes", lambda rng: {"slopes": rng.normal(size=12)}, held_back=True),
+    ),
+    reference=lambda slopes: np.array([slopes.prod(), (1 + slopes).prod()]),
+    mistakes=(
+        Mistake(
+            "that is 1 plus the product: every block has its own +1, inside the product",
+            lambda slopes: np.array([slopes.prod(), 1 + slopes.prod()]),
+        ),
+        Mistake(
+            "the two are swapped: first plain, then residual",
+            lambda slopes: np.array([(1 + slopes).prod(), slopes.prod()]),
+        ),
+        Mistake(
+            "you add along the chain; the chain rule multiplies",
+            lambda slopes: np.array([slopes.sum(), (1 + slopes).sum()]),
+        ),
+        Mistake(
+            "both entries are the plain chain: each residual block multiplies by 1 + f",
+            lambda slopes: np.array([slopes.prod(), slopes.prod()]),
+        ),
+        Mistake(
+            "those are the gradients after every block; return the two at the end",
+            lambda slopes: np.array([slopes.cumprod(), (1 + slopes).cumprod()]),
+        ),
+        Mistake(
+            "that is the size of the gradient; keep its sign",
+            lambda slopes: np.abs([slopes.prod(), (1 + slopes).prod()]),
+        ),
+    ),
+    hints=(
+        "A plain block multiplies the gradient by f, a residual block by 1 + f.",
+        "Multiply along the chain: np.prod.",
+        "return np.array([np.prod(slopes), ...]) with the residual factors in the second place.",
+    ),
+)
+
+
+def _branch_gradient(x, W1, W2, dH):
+    hidden = np.tanh(x @ W1)
+    return ((dH @ W2.T) * (1 - hidden**2)) @ W1.T
+
+
+def _block_case(title, batch, width, hidden, **fields):
+    def arguments(rng):
+        shapes = {"x": (batch, width), "W1": (width, hidden), "W2": (hidden, width)}
+        drawn = {name: rng.normal(size=shape) for name, shape in shapes.items()}
+        return {**drawn, "dH": rng.normal(size=(batch, width))}
+
+    return Case(title, arguments, **fields)
+
+
+def _if_square(W1, value):
+    return value() if W1.shape[0] == W1.shape[1] else None
+
+
+block_gradient = Exercise(
+    name="block_gradient",
+    lesson=LESSON,
+    points=2,
+    required=True,
+    minutes=15,
+    difficulty=2,
+    kind="function",
+    cases=(
+        _block_case("two examples, a wider branch", 2, 3, 5),
+        _block_case("two examples, square matrices", 2, 3, 3),
+        _block_case("one example", 1, 4, 2, held_back=True),
+    ),
+    reference=lambda x, W1, W2, dH: dH + _branch_gradient(x, W1, W2, dH),
+    mistakes=(
+        Mistake(
+            "the identity term is missing: dH itself passes along the shortcut, add it",
+            _branch_gradient,
+        ),
+        Mistake("the branch is missing: you return dH alone", lambda x, W1, W2, dH: dH),
+        Mistake(
+            "the derivative of tanh is missing between W2 and W1",
+            lambda x, W1, W2, dH: dH + dH @ W2.T @ W1.T,
+        ),
+        Mistake(
+            "you multiply by tanh(z); its derivative is 1 − tanh(z)²",
+            lambda x, W1, W2, dH: dH + ((dH @ W2.T) * np.tanh(x @ W1)) @ W1.T,
+        ),
+        Mistake(
+            "the derivative of tanh is taken at x W1 after the tanh: 1 − tanh(z)², z = x W1",
+            lambda x, W1, W2, dH: dH + ((dH @ W2.T) * (1 - np.tanh(np.tanh(x @ W1)) ** 2)) @ W1.T,
+        ),
+        Mistake(
+            "a gradient goes back through the transposed matrices, W2.T first",
+            lambda x, W1, W2, dH: _if_square(
+                W1, lambda: dH + ((dH @ W2) * (1 - np.tanh(x @ W1) ** 2)) @ W1
+            ),
+        ),
+        Mistake(
+            "you subtract the branch's share: the two ways add",
+            lambda x, W1, W2, dH: dH - _branch_gradient(x, W1, W2, dH),
+        ),
+        Mistake(
+            "you add x; the shortcut passes the gradient dH on, not the input",
+            lambda x, W1, W2, dH: x + _branch_gradient(x, W1, W2, dH),
+        ),
+        Mistake(
+            "that is the forward pass H; the gradient ∂L/∂x is asked for",
+            lambda x, W1, W2, dH: x + np.tanh(x @ W1) @ W2,
+        ),
+    ),
+    hints=(
+        "Two ways lead from x to H, so two terms add: one along the shortcut, one through F.",
+        "Back through F: times W2.T, times the derivative 1 − tanh(z)², times W1.T.",
+        "return dH + ((dH @ W2.T) * (1 - np.tanh(x @ W1) ** 2)) @ ...",
+    ),
+)
+
+cancelled = choice(
+    "cancelled",
+    LESSON,
+    right="c",
+    wrong={
+        "a": "a thirtieth would be lost if the blocks' gradients were added; they are multiplied",
+        "b": "there is no way around a block: what leaves it is J-transposed times what entered, "
+        "and here that is 0",
+        "d": "the other 29 blocks multiply what they are given; 0 stays 0",
+    },
+    points=1,
+    required=False,
+    minutes=5,
+    difficulty=1,
+    hints=(
+        "What is the Jacobian I + J_F of that block?",
+        "The gradient below the block is its transpose times the gradient above it.",
+        "I + J_F is 0; whatever the other blocks do, they multiply by it.",
+    ),
+)
+
+
+def _weight_gradient(x, A, B, dH, shortcut=1.0, branch=1.0):
+    return x.T @ (shortcut * dH + branch * dH @ B.T)
+
+
+def _linear_case(title, batch, width, **fields):
+    def arguments(rng):
+        shapes = {"x": (batch, width), "A": (width, width), "B": (width, width)}
+        drawn = {name: rng.normal(size=shape) for name, shape in shapes.items()}
+        return {**drawn, "dH": rng.normal(size=(batch, width))}
+
+    return Case(title, arguments, **fields)
+
+
+weight_gradient = Exercise(
+    name="weight_gradient",
+    lesson=LESSON,
+    points=2,
+    required=False,
+    minutes=10,
+    difficulty=2,
+    kind="function",
+    cases=(
+        _linear_case("four examples of three features", 4, 3),
+        _linear_case("two examples of two features", 2, 2),
+        _linear_case("one example", 1, 5, held_back=True),
+    ),
+    reference=_weight_gradient,
+    mistakes=(
+        Mistake(
+            "the shortcut of the second block is missing: dH also reaches h directly",
+            lambda x, A, B, dH: _weight_gradient(x, A, B, dH, shortcut=0.0),
+        ),
+        Mistake(
+            "the branch of the second block is missing: dH also comes back through B",
+            lambda x, A, B, dH: _weight_gradient(x, A, B, dH, branch=0.0),
+        ),
+        Mistake(
+            "your result is transposed: entry (i, j) belongs to A[i, j]",
+            lambda x, A, B, dH: _weight_gradient(x, A, B, dH).T,
+        ),
+        Mistake(
+            "a gradient goes back through B transposed",
+            lambda x, A, B, dH: x.T @ (dH + dH @ B),
+        ),
+        Mistake(
+            "A multiplies x, so its gradient contains x, not h",
+            lambda x, A, B, dH: (x + x @ A).T @ (dH + dH @ B.T),
+        ),
+        Mistake(
+            "you average over the batch; the loss sums over it",
+            lambda x, A, B, dH: _weight_gradient(x, A, B, dH) / len(x),
+        ),
+        Mistake(
+            "that is the gradient of B: it contains h and dH; A lies one block below",
+            lambda x, A, B, dH: (x + x @ A).T @ dH,
+        ),
+    ),
+    hints=(
+        "First find the gradient that arrives at h, the output of the first block.",
+        "h reaches H along the shortcut and through B: dh = dH + dH @ B.T",
+        "A multiplies x on the left, so its gradient is x.T @ dh.",
+    ),
+)
+
+BOUND = 10.0
+
+
+def _stretch(J, b, reverse=False):
+    product = np.eye(J.shape[1])
+    for block in J[::-1] if reverse else J:
+        product = product + b * block @ product  # (I + b J_l) from the left
+    return product
+
+
+def _largest(measure):
+    """Find the b at which a growing measure reaches the bound, by bisection."""
+    low, high = 0.0, 1.0
+    while measure(high) <= BOUND:
+        high *= 2
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if measure(middle) <= BOUND else (low, middle)
+    return low
+
+
+def _spectral(J, b, **order):
+    return np.linalg.norm(_stretch(J, b, **order), 2)
+
+
+def _gain_fault(arguments, value):
+    if isinstance(value, np.ndarray) and value.shape == ():
+        value = value.item()
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return f"expected one number, got {kind_of(value)}"
+    if not np.isfinite(value) or value <= 0:
+        return f"expected a positive number, got {value:g}"
+    return ""
+
+
+def _bounded_fault(arguments, value):
+    stretch = _spectral(arguments["J"], float(value))
+    if stretch <= BOUND * 1.0001:
+        return ""
+    return f"expected a stretch of at most {BOUND:g}, at b = {float(value):.4g} it is {stretch:.4g}"
+
+
+def _tight_fault(arguments, value):
+    stretch = _spectral(arguments["J"], 1.002 * float(value))
+    if stretch > BOUND:
+        return ""
+    return (
+        f"expected the largest b, but at b = {1.002 * float(value):.4g}, 0.2 % more, the stack "
+        f"stretches by only {stretch:.4g}"
+    )
+
+
+largest_gain = Exercise(
+    name="largest_gain",
+    lesson=LESSON,
+    points=3,
+    required=False,
+    minutes=10,
+    difficulty=3,
+    kind="function",
+    tolerance=1e-4,
+    cases=(
+        Case("ten blocks of width 4", lambda rng: {"J": rng.normal(size=(10, 4, 4)) / 2}),
+        Case("thirty blocks of width 3", lambda rng: {"J": rng.normal(size=(30, 3, 3))}),
+        Case("five wide blocks", lambda rng: {"J": rng.normal(size=(5, 6, 6))}, held_back=True),
+    ),
+    properties=(
+        Property("a positive number", _gain_fault),
+        Property("the gradient stays in bounds", _bounded_fault),
+        Property("no larger b would do", _tight_fault),
+    ),
+    mistakes=(
+        Mistake(
+            "the order is reversed: the first block acts first, so it stands on the right",
+            lambda J: _largest(lambda b: _spectral(J, b, reverse=True)),
+        ),
+        Mistake(
+            "that is the Frobenius norm, which sums over all directions; the largest stretch is "
+            "np.linalg.norm(..., 2)",
+            lambda J: _largest(lambda b: np.linalg.norm(_stretch(J, b))),
+        ),
+        Mistake(
+            "you add the blocks' Jacobians; along the stack the factors I + b J multiply",
+            lambda J: _largest(lambda b: np.linalg.norm(np.eye(J.shape[1]) + b * J.sum(0), 2)),
+        ),
+        Mistake("1/√depth is a good start, but not the largest b", lambda J: len(J) ** -0.5),
+        Mistake("1/depth is safe, and far from the largest b", lambda J: 1 / len(J)),
+    ),
+    hints=(
+        "Write a helper that returns the stretch of the whole stack for a given b.",
+        "Multiply the factors in a loop: product = (I + b J_l) @ product, first block first. "
+        "np.linalg.norm(product, 2) is the largest stretch.",
+        "The stretch grows with b. Halve an interval again and again: bisection.",
+    ),
+)
+
+EXERCISES = (chain_gradients, block_gradient, cancelled, weight_gradient, largest_gain)
