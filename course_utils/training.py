@@ -162,6 +162,7 @@ def fit(make_model, draw, *, steps, learning_rates=(1e-3, 3e-3, 1e-2), seeds=(0,
     except KeyboardInterrupt:
         if not history:
             raise
+        print(f"Training was interrupted after {len(history)} of {steps} steps; those are kept.")
     loss_array = torch.stack(history).reshape(-1, len(learning_rates), len(seeds)).numpy()
     return Run(loss_array, learning_rates, seeds, model, parameters)
 

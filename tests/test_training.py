@@ -75,7 +75,7 @@ def test_training_leaves_the_notebooks_random_numbers_alone():
     assert torch.equal(torch.randn(2), expected)
 
 
-def test_an_interrupt_keeps_what_was_trained():
+def test_an_interrupt_keeps_what_was_trained(capsys):
     calls = []
 
     def interrupted(generator):
@@ -86,6 +86,7 @@ def test_an_interrupt_keeps_what_was_trained():
 
     run = training.fit(make_model, interrupted, steps=100, learning_rates=(1e-2,), seeds=(0,))
     assert run.loss.shape == (7, 1, 1)
+    assert "after 7 of 100 steps" in capsys.readouterr().out
 
 
 def test_errors_quote_what_came():
