@@ -24,6 +24,37 @@ class Case:
     held_back: bool = False
 
 
+def normal_case(title, held_back=False, **arguments) -> Case:
+    """Make a case whose arrays hold normal random numbers.
+
+    Parameters
+    ----------
+    title : str
+    held_back : bool
+    **arguments
+        A tuple is the shape of an array to draw; anything else is passed as it is.
+
+    Returns
+    -------
+    Case
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> drawn = normal_case("small", x=(2, 3), steps=5).arguments(np.random.default_rng(0))
+    >>> drawn["x"].shape, drawn["steps"]
+    ((2, 3), 5)
+    """
+
+    def draw(rng):
+        return {
+            name: rng.normal(size=value) if isinstance(value, tuple) else value
+            for name, value in arguments.items()
+        }
+
+    return Case(title, draw, held_back)
+
+
 @dataclass(frozen=True)
 class Mistake:
     """Recognise one known mistake by the value it returns.

@@ -2,18 +2,14 @@
 
 import numpy as np
 
-from course_utils.checks.exercise import Case, Exercise, Mistake, Property
+from course_utils.checks.exercise import Case, Exercise, Mistake, Property, normal_case
 from course_utils.checks.values import kind_of
 
 LESSON = "00_start_here"
 
 
 def _affine_case(title, batch, d_in, d_out, **fields):
-    def arguments(rng):
-        shapes = {"x": (batch, d_in), "W": (d_out, d_in), "c": (d_out,)}
-        return {name: rng.normal(size=shape) for name, shape in shapes.items()}
-
-    return Case(title, arguments, **fields)
+    return normal_case(title, x=(batch, d_in), W=(d_out, d_in), c=(d_out,), **fields)
 
 
 def _square(W):
@@ -80,19 +76,9 @@ central_difference = Exercise(
     kind="function",
     # a wide step, so that the formula and the exact derivative can be told apart
     cases=(
-        Case(
-            "two inputs, three outputs, a wide step",
-            lambda rng: {"W": rng.normal(size=(3, 2)), "x": rng.normal(size=2), "eps": 0.3},
-        ),
-        Case(
-            "three inputs, three outputs",
-            lambda rng: {"W": rng.normal(size=(3, 3)), "x": rng.normal(size=3), "eps": 0.1},
-        ),
-        Case(
-            "one input, four outputs",
-            lambda rng: {"W": rng.normal(size=(4, 1)), "x": rng.normal(size=1), "eps": 0.2},
-            held_back=True,
-        ),
+        normal_case("two inputs, three outputs, a wide step", W=(3, 2), x=(2,), eps=0.3),
+        normal_case("three inputs, three outputs", W=(3, 3), x=(3,), eps=0.1),
+        normal_case("one input, four outputs", W=(4, 1), x=(1,), eps=0.2, held_back=True),
     ),
     reference=_central,
     mistakes=(
@@ -174,16 +160,8 @@ def _descend(X, t, w, learning_rate, steps):
 
 
 def _descent_case(title, n, d, learning_rate, steps, **fields):
-    def arguments(rng):
-        return {
-            "X": rng.normal(size=(n, d)),
-            "t": rng.normal(size=n),
-            "w": rng.normal(size=d),
-            "learning_rate": learning_rate,
-            "steps": steps,
-        }
-
-    return Case(title, arguments, **fields)
+    arrays = {"X": (n, d), "t": (n,), "w": (d,)}
+    return normal_case(title, **arrays, learning_rate=learning_rate, steps=steps, **fields)
 
 
 descend = Exercise(

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from course_utils.checks.exercise import Case, Exercise, Mistake, Property, choice
+from course_utils.checks.exercise import Exercise, Mistake, Property, choice, normal_case
 from course_utils.checks.values import kind_of
 
 LESSON = "01_residual_block"
@@ -12,15 +12,8 @@ def _relu(x):
     return np.maximum(x, 0)
 
 
-def _branch_case(title, batch, width, hidden, zero=False, **fields):
-    def arguments(rng):
-        return {
-            "x": rng.normal(size=(batch, width)),
-            "W1": rng.normal(size=(width, hidden)),
-            "W2": rng.normal(size=(hidden, width)) * (not zero),
-        }
-
-    return Case(title, arguments, **fields)
+def _branch_case(title, batch, width, hidden, **fields):
+    return normal_case(title, x=(batch, width), W1=(width, hidden), W2=(hidden, width), **fields)
 
 
 def _tanh_branch(x, W1, W2):
@@ -37,7 +30,7 @@ residual_forward = Exercise(
     kind="function",
     cases=(
         _branch_case("a batch of three, a wider branch", 3, 2, 5),
-        _branch_case("W2 = 0, so that F(x) = 0", 2, 3, 3, zero=True),
+        normal_case("W2 = 0, so that F(x) = 0", x=(2, 3), W1=(3, 3), W2=np.zeros((3, 3))),
         _branch_case("one vector", 1, 4, 2, held_back=True),
     ),
     reference=lambda x, W1, W2: x + _tanh_branch(x, W1, W2),
@@ -169,16 +162,9 @@ def _cut(skip=False, to_x=False, to_f=False, unregistered=False):
     return value
 
 
-def _skip_block_case(title, width, hidden, zero=False, **fields):
-    def arguments(rng):
-        return {
-            "x": rng.normal(size=(2, width)),
-            "v": rng.normal(size=(2, width)),
-            "A": rng.normal(size=(width, hidden)),
-            "B": rng.normal(size=(hidden, width)) * (not zero),
-        }
-
-    return Case(title, arguments, **fields)
+def _skip_block_case(title, width, hidden, **fields):
+    arrays = {"x": (2, width), "v": (2, width), "A": (width, hidden), "B": (hidden, width)}
+    return normal_case(title, **{**arrays, **fields})
 
 
 SkipBlock = Exercise(
@@ -192,7 +178,7 @@ SkipBlock = Exercise(
     probe=_SKIP_BLOCK_PROBE,
     cases=(
         _skip_block_case("around F(x) = tanh(x A) B", 3, 5),
-        _skip_block_case("around a branch that is 0: the block is the identity", 3, 4, zero=True),
+        _skip_block_case("around a branch that is 0: the identity", 3, 4, B=np.zeros((4, 3))),
         _skip_block_case("around another branch", 4, 2, held_back=True),
     ),
     reference=_skip_block,
@@ -273,15 +259,8 @@ what_f_learns = choice(
 
 
 def _project_case(title, batch, d_in, d_out, **fields):
-    def arguments(rng):
-        return {
-            "x": rng.normal(size=(batch, d_in)),
-            "W1": rng.normal(size=(d_in, 5)),
-            "W2": rng.normal(size=(5, d_out)),
-            "P": rng.normal(size=(d_in, d_out)),
-        }
-
-    return Case(title, arguments, **fields)
+    arrays = {"x": (batch, d_in), "W1": (d_in, 5), "W2": (5, d_out), "P": (d_in, d_out)}
+    return normal_case(title, **arrays, **fields)
 
 
 def _relu_branch(x, W1, W2):
@@ -347,13 +326,7 @@ project_forward = Exercise(
 
 
 def _stack_case(title, depth, width, hidden, **fields):
-    def arguments(rng):
-        return {
-            "W1": rng.normal(size=(depth, width, hidden)) / width**0.5,
-            "W2": rng.normal(size=(depth, hidden, width)) / hidden**0.5,
-        }
-
-    return Case(title, arguments, **fields)
+    return normal_case(title, W1=(depth, width, hidden), W2=(depth, hidden, width), **fields)
 
 
 def _stack_forward(x, W1, W2):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from course_utils.checks.exercise import Case, Exercise, Mistake, Property, choice
+from course_utils.checks.exercise import Exercise, Mistake, Property, choice, normal_case
 from course_utils.checks.values import kind_of
 
 LESSON = "02_chain_rule"
@@ -16,9 +16,9 @@ chain_gradients = Exercise(
     difficulty=1,
     kind="function",
     cases=(
-        Case("four slopes", lambda rng: {"slopes": rng.normal(size=4)}),
-        Case("one slope of -1 among three", lambda rng: {"slopes": np.array([0.5, -1.0, 0.25])}),
-        Case("twelve slopes", lambda rng: {"slopes": rng.normal(size=12)}, held_back=True),
+        normal_case("four slopes", slopes=(4,)),
+        normal_case("one slope of -1 among three", slopes=np.array([0.5, -1.0, 0.25])),
+        normal_case("twelve slopes", slopes=(12,), held_back=True),
     ),
     reference=lambda slopes: np.array([slopes.prod(), (1 + slopes).prod()]),
     mistakes=(
@@ -61,12 +61,8 @@ def _branch_gradient(x, W1, W2, dH):
 
 
 def _block_case(title, batch, width, hidden, **fields):
-    def arguments(rng):
-        shapes = {"x": (batch, width), "W1": (width, hidden), "W2": (hidden, width)}
-        drawn = {name: rng.normal(size=shape) for name, shape in shapes.items()}
-        return {**drawn, "dH": rng.normal(size=(batch, width))}
-
-    return Case(title, arguments, **fields)
+    arrays = {"x": (batch, width), "W1": (width, hidden), "W2": (hidden, width)}
+    return normal_case(title, **arrays, dH=(batch, width), **fields)
 
 
 def _if_square(W1, value):
@@ -158,12 +154,8 @@ def _weight_gradient(x, A, B, dH, shortcut=1.0, branch=1.0):
 
 
 def _linear_case(title, batch, width, **fields):
-    def arguments(rng):
-        shapes = {"x": (batch, width), "A": (width, width), "B": (width, width)}
-        drawn = {name: rng.normal(size=shape) for name, shape in shapes.items()}
-        return {**drawn, "dH": rng.normal(size=(batch, width))}
-
-    return Case(title, arguments, **fields)
+    arrays = {"x": (batch, width), "A": (width, width), "B": (width, width)}
+    return normal_case(title, **arrays, dH=(batch, width), **fields)
 
 
 weight_gradient = Exercise(
@@ -279,9 +271,9 @@ largest_gain = Exercise(
     kind="function",
     tolerance=1e-4,
     cases=(
-        Case("ten blocks of width 4", lambda rng: {"J": rng.normal(size=(10, 4, 4)) / 2}),
-        Case("thirty blocks of width 3", lambda rng: {"J": rng.normal(size=(30, 3, 3))}),
-        Case("five wide blocks", lambda rng: {"J": rng.normal(size=(5, 6, 6))}, held_back=True),
+        normal_case("ten blocks of width 4", J=(10, 4, 4)),
+        normal_case("thirty blocks of width 3", J=(30, 3, 3)),
+        normal_case("five wide blocks", J=(5, 6, 6), held_back=True),
     ),
     properties=(
         Property("a positive number", _gain_fault),
