@@ -128,5 +128,11 @@ def kind_of(value) -> str:
         return "None"
     if isinstance(value, bool):
         return "True or False"
-    names = {int: "a number", float: "a number", str: "a text", list: "a list", dict: "a dict"}
+    names = {
+        int: "a number",
+        float: "a number",
+        str: "a text",
+        list: "a list or tuple",
+        dict: "a dict",
+    }
     return names[type(value)]
