@@ -18,9 +18,9 @@ step = @echo "==> $(1)"; $(2) || { \
 	echo "$(3) Then type the same make command again: it goes on from here." >&2; exit 1; }
 NETWORK = Check the network connection and that this folder has 2 GB of free disk space.
 
-.PHONY: help lab test test-fast lint lessons exercises lock clean
+.PHONY: help lab test test-fast browser browser-all lint lessons exercises lock clean
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
 
 $(VENV)/.python:
 	$(call step,check Python,$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(v < (3, 11) and f"Python 3.11 to 3.13 is needed; {sys.executable} is {v[0]}.{v[1]}")',Name another Python: make PYTHON=python3.12 lab.)
@@ -37,6 +37,10 @@ $(VENV)/.test: $(VENV)/.lab
 	$(call step,install the test tools,$(PIP) --editable '.[lab$(comma)test]',$(NETWORK))
 	$(call step,keep nbgrader out of JupyterLab,$(BIN)/course quiet-lab,Report the error above.)
 	@touch $@
+
+$(VENV)/.browser: $(VENV)/.test
+	$(call step,install the browser driver,$(PIP) --editable '.[lab$(comma)test$(comma)browser]',$(NETWORK))
+	@touch $@
 comma := ,
 
 lab: $(VENV)/.lab ## open JupyterLab on lesson 00
@@ -47,6 +51,12 @@ test: $(VENV)/.test ## run every test: units, doctests, house rules, all noteboo
 
 test-fast: $(VENV)/.test ## run the part that takes under two minutes
 	$(BIN)/python -m pytest -m "not slow" tests course_utils $(ARGS)
+
+browser: $(VENV)/.browser ## test one lesson and one exercise notebook in JupyterLab and Chromium
+	$(BIN)/python -m pytest -m "not slow" tests/browser $(ARGS)
+
+browser-all: $(VENV)/.browser ## the same with every notebook
+	$(BIN)/python -m pytest tests/browser $(ARGS)
 
 lint: $(VENV)/.test ## check style and format of code and notebooks
 	$(BIN)/ruff check .

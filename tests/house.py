@@ -309,6 +309,7 @@ RIGHTS = {  # who may import what of the course; a module may always import itse
 LIBRARIES = {  # a library and the only modules that may import it
     "ipywidgets": {"widgets"},
     "matplotlib": {"plots", "diagrams", "widgets"},
+    "anywidget": {"widgets"},
     "nbgrader": {"authoring"},
     "typer": {"cli"},
 }

@@ -15,10 +15,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 from course_utils.environment import is_static
+from course_utils.widgets.guard import guarded
 
 # in a dark theme the light picture is inverted, and its hues turned back
 STYLE = (
-    "<style>.course-sentence{font-size:14px;line-height:1.4}"
+    "<style>.course-sentence{display:block;min-height:2.8em;font-size:14px;line-height:1.4}"
     '[data-jp-theme-light="false"] .course-figure{filter:invert(.91) hue-rotate(180deg)}</style>'
 )
 
@@ -57,7 +58,7 @@ class Panel(W.VBox):
         # JupyterLab may call back on another thread while a first call still draws
         self._lock = threading.RLock()
         self._image = W.Image(format="png").add_class("course-figure")
-        self._image.layout.max_width = "100%"
+        self._image.layout.max_width = f"min(100%, {self._canvas.get_width_height()[0]}px)"
         self._sentence = W.HTML()
         for artist in drawing.artists:
             artist.set_animated(True)
@@ -68,6 +69,7 @@ class Panel(W.VBox):
         super().__init__(
             [W.HBox(buttons), *controls.values(), self._image, self._sentence, W.HTML(STYLE)]
         )
+        guarded(self)
 
     @property
     def figure(self):

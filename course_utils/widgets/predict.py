@@ -6,6 +6,7 @@ import ipywidgets as W
 from IPython.display import display
 
 from course_utils.environment import is_static
+from course_utils.widgets.guard import guarded
 
 
 class Prediction:
@@ -75,7 +76,8 @@ class Prediction:
         if is_static():
             display(self._repr_mimebundle_(), raw=True)
         else:
-            display(W.VBox([W.HTML(f"<b>{html.escape(self.question)}</b>"), self._dropdown]))
+            question = W.HTML(f"<b>{html.escape(self.question)}</b>")
+            display(guarded(W.VBox([question, self._dropdown])))
 
 
 def predict(question, options):

@@ -8,6 +8,7 @@ from IPython.display import display
 
 from course_utils.checks import EXERCISES, progress
 from course_utils.environment import is_static
+from course_utils.widgets.guard import guarded
 
 
 def scorecard():
@@ -31,7 +32,7 @@ def scorecard():
         message.value = "<span role='status'>Restored: the better result of each counts.</span>"
 
     upload.observe(restore, "value")
-    display(W.VBox([view, W.HBox([upload, message])]))
+    display(guarded(W.VBox([view, W.HBox([upload, message])])))
 
 
 def rows(records) -> list:

@@ -1,0 +1,3 @@
+"""What plain `pytest` leaves out."""
+
+collect_ignore = ["browser"]  # it needs Chromium: `make browser`
