@@ -223,36 +223,28 @@ def gradient_norms(norms):
 
     Returns
     -------
-    Drawing
-        Its `update(norms)` takes the same names, and any depth.
+    Figure
 
     Examples
     --------
-    >>> drawing = gradient_norms({"plain": np.ones((3, 2)), "residual": np.ones((3, 2))})
-    >>> drawing.artists[0].get_xdata()
+    >>> figure = gradient_norms({"plain": np.ones((3, 2)), "residual": np.ones((3, 2))})
+    >>> figure.axes[0].lines[1].get_xdata()
     array([0. , 0.5, 1. ])
     """
     figure = Figure()
     ax = figure.subplots()
     ax.plot([0, 1], [1, 1], color=MUTED, lw=1)
-    lines, names = [], []
-    for name in norms:
+    for name, values in norms.items():
         colour, dash = _line_style(name)
-        lines.append(ax.plot([], [], ls=dash, color=colour)[0])
-        names.append(ax.text(-0.01, 1, name, color=colour, ha="right", va="center"))
+        middle = np.clip(np.median(values, axis=1), 1e-300, 1e300)
+        ax.plot(np.linspace(0, 1, len(middle)), middle, ls=dash, color=colour)
+        height = np.clip(middle[0], 3e-12, 3e11)  # the name stays in the frame
+        ax.text(-0.01, height, name, color=colour, ha="right", va="center")
     # the output stands on the right, so the gradient runs from right to left
     ax.set(yscale="log", xlim=(-0.32, 1.02), ylim=(1e-12, 1e12), ylabel="size of the gradient")
     ax.set_xticks([0, 0.5, 1], ["input", "middle", "output"])
     ax.set_xlabel("position in the stack: the gradient runs from right to left")
-
-    def update(norms):
-        for line, text, values in zip(lines, names, norms.values(), strict=True):
-            middle = np.clip(np.median(values, axis=1), 1e-300, 1e300)
-            line.set_data(np.linspace(0, 1, len(values)), middle)
-            text.set_y(np.clip(middle[0], 3e-12, 3e11))  # stays in the frame
-
-    update(norms)
-    return Drawing(figure, (*lines, *names), update)
+    return figure
 
 
 def loss_against_depth(depths, losses, title):

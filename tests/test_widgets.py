@@ -7,11 +7,10 @@ import torch
 from course_utils.checks import EXERCISES, progress
 from course_utils.widgets import scorecard as card
 from course_utils.widgets.descent import descent
-from course_utils.widgets.gradient_norms import gradient_norms
 from course_utils.widgets.predict import predict
 from course_utils.widgets.start_from_identity import MAX_DEPTH, start_from_identity
 
-PANELS = [descent, start_from_identity, gradient_norms]
+PANELS = [descent, start_from_identity]
 
 
 def drag(panel, name, value):
@@ -41,15 +40,6 @@ def test_at_gain_zero_the_residual_stack_is_the_identity_at_any_depth():
         panel.set(b=0.0, depth=depth)
         assert "moves a point by 0.00 on average: it is the identity" in panel.sentence
         assert "to a single point" in panel.sentence
-
-
-def test_without_a_branch_the_residual_gradient_is_flat():
-    panel = gradient_norms()
-    drag(panel, "b", 0.0)
-    assert "in the residual stack 1.0e+00" in panel.sentence
-    assert set(panel._drawing.artists[1].get_ydata()) == {1.0}
-    drag(panel, "gain", 0.0)
-    assert "reaches the input 0 times" in panel.sentence
 
 
 def test_dragging_depth_moves_the_lines():

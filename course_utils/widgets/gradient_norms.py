@@ -1,72 +1,201 @@
-"""Explore how a gradient travels back through a plain and a residual stack."""
+"""Explore how a gradient travels back through a plain and a residual stack.
 
+Drawn in the browser, so that it follows the hand on a slow connection too. The kernel
+measures every position of the sliders once and sends the result along.
+"""
+
+import functools
+from base64 import b64encode
+from pathlib import Path
+
+import anywidget
+import ipywidgets as W
 import numpy as np
+import traitlets
 
 from course_utils import backprop, plots, probes
-from course_utils.widgets.panel import Panel, slider
-from course_utils.wiring import PLAIN, Wiring
+from course_utils.environment import is_static
+from course_utils.widgets.guard import guarded
+from course_utils.wiring import PLAIN, RESIDUAL
 
-MAX_DEPTH, WIDTH, SEEDS, BATCH = 60, 16, 4, 4
+WIDTH, BATCH = 16, 8
+# the positions of the sliders; sizes and gains are whole numbers of tenths and twentieths,
+# so that their products can be listed
+DEPTHS = tuple(range(5, 65, 5))
+SIZES = tuple(i / 10 for i in range(16))
+GAINS = tuple(j / 20 for j in range(21))
+PRODUCTS = sorted({i * j for i in range(16) for j in range(21)})  # of size and gain, times 200
+
+SENTENCE = (
+    "{depth} blocks, branches of size {size}, b = {b}: in the plain stack the gradient reaches "
+    "the input {plain} times as long, in the residual stack {residual}."
+)
+PRESETS = {
+    "plain vanishes": {"depth": 50, "size": 0.7, "b": 0.15},
+    "residual explodes": {"depth": 50, "size": 1.0, "b": 1.0},
+    "both are calm": {"depth": 50, "size": 1.1, "b": 0.15},
+}
 
 
-def gradient_norms(depth=50, gain=0.7, b=0.15):
-    """Move depth, size of the branches and branch gain; watch the gradient in both stacks.
+def _network():
+    rng = np.random.default_rng(0)
+    branches = [backprop.random_branch(rng, WIDTH) for _ in range(DEPTHS[-1])]
+    return branches, *rng.normal(size=(2, BATCH, WIDTH))
 
-    Both stacks hold the same branches. Their weights are drawn once, so a move of a
-    slider changes nothing else.
+
+def profiles(depth, size, b) -> dict:
+    """Measure the gradient before each block, in both stacks.
 
     Parameters
     ----------
     depth : int
-        Number of blocks, at most 60.
-    gain : float
-        Size of every branch; at 1, F(x) is as long as x on average.
+    size : float
+        Length of F(x) relative to x.
     b : float
         Gain of the branch in the residual stack.
 
     Returns
     -------
-    Panel
+    dict of str to ndarray, shape (depth + 1, 1)
+    """
+    branches, x, dH = _network()
+
+    def measured(gain, wiring):
+        sized = [branch._replace(W2=gain * branch.W2) for branch in branches[:depth]]
+        return probes.gradient_norms(sized, x, dH, wiring)[:, None]
+
+    # b·F is the branch of size b·size: one number for both sliders
+    return {"plain": measured(size, PLAIN), "residual": measured(b * size, RESIDUAL)}
+
+
+@functools.cache
+def grid() -> bytes:
+    """Measure every position of the sliders.
+
+    For each depth: log10 of the plain profile at size 1, then of the residual profile for
+    each of `PRODUCTS`; in thousandths, as int16. A plain stack without biases scales with
+    its branches, so size s only adds log10(s) once for every block.
+
+    Returns
+    -------
+    bytes
+    """
+    branches, x, dH = _network()
+    sizes = np.array(PRODUCTS)[:, None, None] / 200
+    sized = [branch._replace(W2=sizes * branch.W2) for branch in branches]
+    parts = []
+    for depth in DEPTHS:
+        plain = probes.gradient_norms(branches[:depth], x, dH, PLAIN)[None]
+        everywhere = np.broadcast_to(dH, (len(PRODUCTS), *dH.shape))
+        residual = probes.gradient_norms(sized[:depth], x, everywhere, RESIDUAL).T
+        parts += [plain.ravel(), residual.ravel()]
+    return np.round(1000 * np.log10(np.concatenate(parts))).astype("<i2").tobytes()
+
+
+class _Drawing(anywidget.AnyWidget):
+    _esm = Path(__file__).with_name("gradient_norms.js")
+    depth = traitlets.Int().tag(sync=True)
+    size = traitlets.Float().tag(sync=True)
+    b = traitlets.Float().tag(sync=True)
+    grid = traitlets.Bytes().tag(sync=True)
+    setting = traitlets.Dict().tag(sync=True)
+
+
+class GradientNorms(W.VBox):
+    """Show both profiles; made by `gradient_norms`."""
+
+    def __init__(self, **values):
+        setting = {
+            "depths": DEPTHS,
+            "sizes": SIZES,
+            "gains": GAINS,
+            "products": PRODUCTS,
+            "sentence": SENTENCE,
+            "presets": PRESETS,
+        }
+        self._drawing = _Drawing(grid=grid(), setting=setting)
+        self.set(**values)
+        super().__init__([self._drawing])
+        guarded(self)
+
+    @property
+    def values(self) -> dict:
+        """Positions of the sliders, by name."""
+        return {name: getattr(self._drawing, name) for name in ("depth", "size", "b")}
+
+    def set(self, **values):
+        """Move the sliders.
+
+        Parameters
+        ----------
+        **values
+            `depth`, `size` or `b`.
+
+        Returns
+        -------
+        GradientNorms
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            If a name is not one of the three, or a slider has no such position.
+        """
+        positions = {"depth": DEPTHS, "size": SIZES, "b": GAINS}
+        for name, value in values.items():
+            if value not in positions.get(name, ()):
+                have = positions.get(name, list(positions))
+                raise ValueError(f"{name} takes one of {have}, got {value!r}")
+        with self._drawing.hold_sync():
+            for name, value in values.items():
+                setattr(self._drawing, name, value)
+        return self
+
+    @property
+    def sentence(self) -> str:
+        """What the picture shows now."""
+        plain, residual = (profile[0, 0] for profile in profiles(**self.values).values())
+        return SENTENCE.format(
+            depth=self.values["depth"],
+            size=f"{self.values['size']:.1f}",
+            b=f"{self.values['b']:.2f}",
+            plain=f"{plain:.1e}" if plain else "0",
+            residual=f"{residual:.1e}",
+        )
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        picture = plots.png(plots.gradient_norms(profiles(**self.values)))
+        still = {"image/png": b64encode(picture).decode(), "text/plain": self.sentence}
+        alt = {"image/png": {"alt": self.sentence}}
+        if is_static():
+            return still, alt
+        live, metadata = super()._repr_mimebundle_(include=include, exclude=exclude), {}
+        if isinstance(live, tuple):
+            live, metadata = live
+        return {**live, **still}, {**metadata, **alt}
+
+
+def gradient_norms(depth=50, size=0.7, b=0.15) -> GradientNorms:
+    """Move depth, size of the branches and branch gain; watch the gradient in both stacks.
+
+    Both stacks hold the same branches, drawn once: a move of a slider changes nothing else.
+
+    Parameters
+    ----------
+    depth : int
+        Number of blocks: 5, 10, … 60.
+    size : float
+        Length of F(x) relative to x, on average: 0, 0.1, … 1.5.
+    b : float
+        Gain of the branch in the residual stack: 0, 0.05, … 1.
+
+    Returns
+    -------
+    GradientNorms
 
     Examples
     --------
-    >>> gradient_norms(depth=10, gain=0.0).sentence[-65:]
+    >>> gradient_norms(depth=10, size=0.0).sentence[-65:]
     'reaches the input 0 times as long, in the residual stack 1.0e+00.'
     """
-    rng = np.random.default_rng(0)
-    branches = [backprop.random_branch(rng, WIDTH, seeds=(SEEDS,)) for _ in range(MAX_DEPTH)]
-    x, dH = rng.normal(size=(2, SEEDS, BATCH, WIDTH))
-
-    def compute(depth, gain, b):
-        sized = [branch._replace(W2=gain * branch.W2) for branch in branches[:depth]]
-        wirings = {"plain": PLAIN, "residual": Wiring(b=b)}
-        norms = {name: probes.gradient_norms(sized, x, dH, w) for name, w in wirings.items()}
-        return (norms,)
-
-    return Panel(
-        {
-            "depth": slider("depth (blocks)", depth, 1, MAX_DEPTH, 1),
-            "gain": slider("size of branches", gain, 0.0, 1.5, 0.05),
-            "b": slider("branch gain b", b, 0.0, 1.0, 0.05),
-        },
-        compute,
-        plots.gradient_norms(*compute(depth, gain, b)),
-        _describe,
-        {
-            "plain vanishes": {"depth": 50, "gain": 0.7, "b": 0.15},
-            "residual explodes": {"depth": 50, "gain": 1.0, "b": 1.0},
-            "both are calm": {"depth": 50, "gain": 1.0, "b": 0.15},
-        },
-    )
-
-
-def _describe(values, arrays):
-    (norms,) = arrays
-    plain, residual = (np.median(values[0]) for values in norms.values())
-    blocks = "1 block" if values["depth"] == 1 else f"{values['depth']} blocks"
-    size = "0" if plain == 0 else f"{plain:.1e}"
-    return (
-        f"{blocks}, branches of size {values['gain']:.2f}, b = {values['b']:.2f}: in the plain "
-        f"stack the gradient reaches the input {size} times as long, in the residual stack "
-        f"{residual:.1e}."
-    )
+    return GradientNorms(depth=depth, size=size, b=b)
