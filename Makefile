@@ -23,7 +23,7 @@ help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
 
 $(VENV)/.python:
-	$(call step,check Python,$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(v < (3, 11) and f"Python 3.11 to 3.13 is needed; {sys.executable} is {v[0]}.{v[1]}")',Name another Python: make PYTHON=python3.12 lab.)
+	$(call step,check Python,$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit((v < (3, 11) or v > (3, 13)) and f"Python 3.11 to 3.13 is needed; {sys.executable} is {v[0]}.{v[1]}")',Name another Python: make PYTHON=python3.12 lab.)
 	$(call step,create the environment $(VENV),$(PYTHON) -m venv $(VENV),On Debian and Ubuntu: apt install python3-venv.)
 	@touch $@
 
@@ -65,8 +65,8 @@ lint: $(VENV)/.test ## check style and format of code and notebooks
 lessons: $(VENV)/.test ## run the lessons and store their outputs (ARGS=01 for one)
 	$(BIN)/course lessons $(ARGS)
 
-exercises: $(VENV)/.test ## write exercises/ from solutions/
-	$(BIN)/course exercises $(ARGS)
+exercises: $(VENV)/.test ## write exercises/ from solutions/, and figure.svg
+	$(BIN)/course exercises
 
 lock: $(VENV)/.python ## renew constraints.txt
 	$(BIN)/python -m pip --disable-pip-version-check install --quiet uv

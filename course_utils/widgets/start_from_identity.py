@@ -57,7 +57,7 @@ def start_from_identity(b=0.1, depth=8, seed=1):
         {
             "identity": {"b": 0.0, "depth": 8},
             "gentle": {"b": 0.1, "depth": 8},
-            "full gain": {"b": 1.0, "depth": 6},
+            "full gain": {"b": 1.0, "depth": 8},
         },
     )
 
