@@ -5,6 +5,7 @@ measures every position of the sliders once and sends the result along.
 """
 
 import functools
+import threading
 from base64 import b64encode
 from pathlib import Path
 
@@ -114,6 +115,7 @@ class GradientNorms(W.VBox):
             "presets": PRESETS,
         }
         self._drawing = _Drawing(grid=grid(), setting=setting)
+        self._lock = threading.RLock()  # hold_sync is not made for several threads
         self.set(**values)
         super().__init__([self._drawing])
         guarded(self)
@@ -146,7 +148,7 @@ class GradientNorms(W.VBox):
             if value not in positions.get(name, ()):
                 have = positions.get(name, list(positions))
                 raise ValueError(f"{name} takes one of {have}, got {value!r}")
-        with self._drawing.hold_sync():
+        with self._lock, self._drawing.hold_sync():
             for name, value in values.items():
                 setattr(self._drawing, name, value)
         return self

@@ -14,7 +14,7 @@ function render({ el }) {
 
 function guard(panel) {
   // the whole panel is watched: controls appear after the guard, and values move
-  const observer = new MutationObserver(() => nameHandles(panel));
+  const observer = new MutationObserver(() => nameParts(panel));
   observer.observe(panel, {
     subtree: true,
     childList: true,
@@ -22,7 +22,7 @@ function guard(panel) {
     attributeFilter: ["aria-valuenow", "aria-valuetext"],
   });
   panel.addEventListener("keydown", keepKey);
-  nameHandles(panel);
+  nameParts(panel);
   return () => {
     observer.disconnect();
     panel.removeEventListener("keydown", keepKey);
@@ -38,7 +38,10 @@ function keepKey(event) {
 }
 
 // noUiSlider names no handle and rounds its value text; the readout is what the eye reads.
-function nameHandles(panel) {
+// The picture of ipywidgets has no alt text; the panel's sentence says what it shows.
+function nameParts(panel) {
+  const sentence = panel.querySelector(".course-sentence")?.textContent.trim();
+  for (const image of panel.querySelectorAll("img.course-figure")) setOnce(image, "alt", sentence);
   for (const handle of panel.querySelectorAll("[role=slider]")) {
     const slider = handle.closest(".widget-slider");
     if (!slider) continue;

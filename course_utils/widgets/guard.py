@@ -1,7 +1,8 @@
-"""Guard a panel in the browser: its keys stay its own, its slider handles have names.
+"""Guard a panel in the browser: its keys stay its own, its parts have names.
 
 Without it JupyterLab reads the keys that are typed on a control: `d d` on a slider
-deletes the cell. And ipywidgets gives the handle of a slider no accessible name.
+deletes the cell. And ipywidgets gives the handle of a slider no accessible name and the
+picture no alt text.
 """
 
 from pathlib import Path
