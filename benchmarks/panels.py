@@ -274,7 +274,6 @@ def _results(browser, server):
 
 def main(judge=True) -> bool:
     """Measure, print and judge."""
-    os.environ.setdefault("MPLBACKEND", "Agg")  # `Server` expects one, and takes it away
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         server = Server(Path(folder))
         nbformat.write(notebook(), server.course / "panels.ipynb")

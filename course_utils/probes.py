@@ -34,7 +34,7 @@ def descent(learning_rate, curvature=1.0, start=1.0, steps=30):
     return start * (1 - learning_rate * curvature) ** np.arange(steps + 1)
 
 
-def grid_lines(lines=9, points=33, x_max=1.6, y_max=1.1):
+def grid_lines(lines=9, points=21, x_max=1.6, y_max=1.1):
     """Lay a grid of horizontal and vertical lines over a rectangle around 0.
 
     Parameters

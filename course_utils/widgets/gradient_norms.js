@@ -22,10 +22,16 @@ function render({ model, el }) {
   const root = element(el, "div", { class: "course-norms" });
   element(root, "style").textContent = CSS;
 
+  // the picture has already moved; the kernel may hear of it a little later
+  let timer;
+  const save = () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => model.save_changes(), 150);
+  };
   const state = () => ({ depth: model.get("depth"), size: model.get("size"), b: model.get("b") });
   const move = (values) => {
     for (const [name, value] of Object.entries(values)) model.set(name, value);
-    save(model);
+    save();
   };
   const buttons = element(root, "div");
   for (const [label, values] of Object.entries(setting.presets)) {
@@ -53,13 +59,6 @@ function render({ model, el }) {
   model.on(names, draw);
   draw();
   return () => model.off(names, draw);
-}
-
-// the picture has already moved; the kernel may hear of it a little later
-let timer;
-function save(model) {
-  clearTimeout(timer);
-  timer = setTimeout(() => model.save_changes(), 150);
 }
 
 // The grid holds, for each depth, the plain profile at size 1 and one residual profile for

@@ -156,25 +156,33 @@ class GradientNorms(W.VBox):
     @property
     def sentence(self) -> str:
         """What the picture shows now."""
-        plain, residual = (profile[0, 0] for profile in profiles(**self.values).values())
-        return SENTENCE.format(
-            depth=self.values["depth"],
-            size=f"{self.values['size']:.1f}",
-            b=f"{self.values['b']:.2f}",
-            plain=f"{plain:.1e}" if plain else "0",
-            residual=f"{residual:.1e}",
-        )
+        values = self.values  # once: they may move meanwhile
+        return _describe(values, profiles(**values))
 
     def _repr_mimebundle_(self, include=None, exclude=None):
-        picture = plots.png(plots.gradient_norms(profiles(**self.values)))
-        still = {"image/png": b64encode(picture).decode(), "text/plain": self.sentence}
-        alt = {"image/png": {"alt": self.sentence}}
+        values = self.values
+        measured = profiles(**values)
+        sentence = _describe(values, measured)
+        picture = b64encode(plots.png(plots.gradient_norms(measured))).decode()
+        still = {"image/png": picture, "text/plain": sentence}
+        alt = {"image/png": {"alt": sentence}}
         if is_static():
             return still, alt
         live, metadata = super()._repr_mimebundle_(include=include, exclude=exclude), {}
         if isinstance(live, tuple):
             live, metadata = live
         return {**live, **still}, {**metadata, **alt}
+
+
+def _describe(values, measured):
+    plain, residual = (profile[0, 0] for profile in measured.values())
+    return SENTENCE.format(
+        depth=values["depth"],
+        size=f"{values['size']:.1f}",
+        b=f"{values['b']:.2f}",
+        plain=f"{plain:.1e}" if plain else "0",
+        residual=f"{residual:.1e}",
+    )
 
 
 def gradient_norms(depth=50, size=0.7, b=0.15) -> GradientNorms:

@@ -102,7 +102,7 @@ def as_html(records) -> str:
         for lesson, points, total, solved, required in rows(records)
     )
     return (
-        "<table><thead><tr><th scope='col'>lesson</th><th scope='col'></th>"
+        "<table><thead><tr><th scope='col'>lesson</th><th scope='col'>so far</th>"
         "<th scope='col'>practice points</th><th scope='col'>required exercises</th></tr></thead>"
         f"<tbody>{body}</tbody></table>"
     )

@@ -80,7 +80,7 @@ class Server:
             "JUPYTERLAB_WORKSPACES_DIR": self.folder / "workspaces",
         }
         rest = {key: value for key, value in os.environ.items() if key != "COURSE_STATIC"}
-        del rest["MPLBACKEND"]  # a learner's kernel chooses its own
+        rest.pop("MPLBACKEND", None)  # a learner's kernel chooses its own
         texts = {key: str(value) for key, value in places.items()}
         return {**rest, **texts, "JUPYTER_TOKEN": self.token, "OMP_NUM_THREADS": "1"}
 
