@@ -1,7 +1,7 @@
 """Draw what `probes` measured: arrays in, figures out. Nothing here imports torch.
 
-Every drawing keeps its frame and offers `update`, so that a panel redraws the
-very figure that the lesson showed.
+A `Drawing` keeps its frame and offers `update`, so that a panel redraws the very
+figure that the lesson showed.
 """
 
 import base64
@@ -88,9 +88,31 @@ def show(figure, sentence):
     if len(sentence) < 40:
         raise ValueError(f"a figure needs a sentence of at least 40 characters, got {sentence!r}")
     figure = figure.figure if isinstance(figure, Drawing) else figure
-    image = base64.b64encode(png(figure)).decode()
-    bundle = {"image/png": image, "text/plain": sentence}
-    display(bundle, raw=True, metadata={"image/png": {"alt": sentence}})
+    data, metadata = bundle(png(figure), sentence)
+    display(data, raw=True, metadata=metadata)
+
+
+def bundle(image, sentence):
+    """Pack a picture and its sentence as one output of a notebook.
+
+    Parameters
+    ----------
+    image : bytes
+        A PNG.
+    sentence : str
+
+    Returns
+    -------
+    data, metadata : dict
+        By MIME type.
+
+    Examples
+    --------
+    >>> bundle(b"", "A parabola.")
+    ({'image/png': '', 'text/plain': 'A parabola.'}, {'image/png': {'alt': 'A parabola.'}})
+    """
+    data = {"image/png": base64.b64encode(image).decode(), "text/plain": sentence}
+    return data, {"image/png": {"alt": sentence}}
 
 
 def descent(errors, curvature, learning_rate):
@@ -163,7 +185,7 @@ def pushed_grid(before, plain, residual):
         ax.grid(False)
         for line in before:
             ax.plot(*line.T, color="#D8D8D8", lw=0.8)
-        colour, dash = (PLAIN, "--") if name.startswith("plain") else (IDENTITY, "-")
+        colour, dash = _line_style(name)
         # the marker shows where a line has shrunk to a point
         style = {"color": colour, "ls": dash, "lw": 1.3, "marker": "." if dash == "--" else ""}
         style |= {"markevery": [0], "ms": 4}
@@ -203,8 +225,7 @@ def scalar_gains(slopes, plain, residual, depth):
     for name, values in (("plain", plain), ("residual", residual)):
         colour, dash = _line_style(name)
         ax.plot(slopes, values, ls=dash, color=colour)
-        end = (slopes[-1], values[-1])
-        ax.annotate(name, end, xytext=(6, 0), textcoords="offset points", color=colour, va="center")
+        _name_end(ax, name, (slopes[-1], values[-1]))
     ax.axhline(1, color=MUTED, lw=1)
     ax.set(yscale="log", ylim=(1e-13, 1e13), xlabel="slope f of every branch")
     ax.set_ylabel(f"gradient after {depth} blocks")
@@ -333,7 +354,10 @@ def _losses(ax, xs, losses):
         # a name moves up or down where another line ends within a factor of 2
         crowd = [other for other in ends.values() if other != end and 0.5 < other / end < 2]
         shift = 6 * sum(np.sign(end - other) for other in crowd)
-        ax.annotate(
-            name, (xs[-1], end), xytext=(8, shift), textcoords="offset points",
-            color=_line_style(name)[0], va="center",
-        )  # fmt: skip
+        _name_end(ax, name, (xs[-1], end), shift)
+
+
+def _name_end(ax, name, end, shift=0):
+    """Write a line's name beside its end, `shift` points higher."""
+    place = {"xytext": (8, shift), "textcoords": "offset points", "va": "center"}
+    ax.annotate(name, end, color=_line_style(name)[0], **place)

@@ -56,13 +56,3 @@ def test_every_preset_is_a_position_and_shows_something_else():
 def test_a_position_that_is_none_is_refused(values):
     with pytest.raises(ValueError, match="takes one of"):
         hero.gradient_norms().set(**values)
-
-
-def test_static_is_a_picture_and_its_sentence_and_live_adds_the_widget(monkeypatch):
-    panel = hero.gradient_norms()
-    static, _ = panel._repr_mimebundle_()
-    assert set(static) == {"image/png", "text/plain"}
-    assert static["text/plain"] == panel.sentence
-    monkeypatch.delenv("COURSE_STATIC")
-    live, _ = panel._repr_mimebundle_()
-    assert set(live) == {*static, "application/vnd.jupyter.widget-view+json"}

@@ -7,6 +7,7 @@ import torch
 from course_utils.checks import EXERCISES, progress
 from course_utils.widgets import scorecard as card
 from course_utils.widgets.descent import descent
+from course_utils.widgets.gradient_norms import gradient_norms
 from course_utils.widgets.predict import predict
 from course_utils.widgets.start_from_identity import MAX_DEPTH, start_from_identity
 
@@ -77,7 +78,7 @@ def test_controls_have_names(make):
     assert all(control.description for control in make().controls.values())
 
 
-@pytest.mark.parametrize("make", PANELS)
+@pytest.mark.parametrize("make", [*PANELS, gradient_norms])
 def test_static_is_a_picture_and_its_sentence_and_live_adds_the_widget(make, monkeypatch):
     panel = make()
     monkeypatch.setenv("COURSE_STATIC", "1")

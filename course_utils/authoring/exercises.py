@@ -3,8 +3,9 @@
 from nbgrader.preprocessors import ClearOutput, ClearSolutions
 
 from course_utils.authoring import notebooks
+from course_utils.checks.call import STUB
 
-FUNCTION_STUB = 'raise NotImplementedError("your turn")'
+FUNCTION_STUB = f'raise NotImplementedError("{STUB}")'
 
 
 class ClearAnswers(ClearSolutions):

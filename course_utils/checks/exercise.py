@@ -1,7 +1,7 @@
 """Say what an exercise is: data that the notebook and the grader both read."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 
@@ -137,7 +137,7 @@ class Exercise:
     reference: Callable | None = None
     properties: tuple = ()
     mistakes: tuple = ()
-    hints: tuple = field(default=())
+    hints: tuple = ()
     tolerance: float = 1e-6
     timeout: float = 5.0
     probe: str = ""

@@ -76,19 +76,22 @@ def load(text=None) -> dict:
 
 def _read(file):
     try:
-        return _parse(file.read_text(encoding="utf-8-sig"))  # an editor may have added a mark
-    except FileNotFoundError:
-        return {}
+        return _parse_file(file)
     except ValueError:
         with _lock(file):
             return _set_aside(file)
 
 
-def _set_aside(file):
-    try:  # once more, under the lock: another notebook may have mended it
-        return _parse(file.read_text(encoding="utf-8-sig"))
+def _parse_file(file):
+    try:
+        return _parse(file.read_text(encoding="utf-8-sig"))  # an editor may have added a mark
     except FileNotFoundError:
         return {}
+
+
+def _set_aside(file):
+    try:  # once more, under the lock: another notebook may have mended it
+        return _parse_file(file)
     except ValueError as error:
         names = (file.with_name(f"{file.name}.damaged-{n}") for n in itertools.count(1))
         aside = next(name for name in names if not name.exists())
@@ -211,12 +214,7 @@ def add_points(name, points) -> dict:
     -------
     dict of str to Record
     """
-
-    def change(records):
-        old = records.get(name, Record())
-        return {**records, name: Record(max(old.points, points), old.hints)}
-
-    return update(change)
+    return merge({name: Record(points=points)})
 
 
 def add_hint(name, most) -> int:

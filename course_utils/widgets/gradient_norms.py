@@ -6,17 +6,15 @@ measures every position of the sliders once and sends the result along.
 
 import functools
 import threading
-from base64 import b64encode
 from pathlib import Path
 
 import anywidget
-import ipywidgets as W
 import numpy as np
 import traitlets
 
 from course_utils import backprop, plots, probes
-from course_utils.environment import is_static
 from course_utils.widgets.guard import guarded
+from course_utils.widgets.still import Still
 from course_utils.wiring import PLAIN, RESIDUAL
 
 WIDTH, BATCH = 16, 8
@@ -38,6 +36,7 @@ PRESETS = {
 }
 
 
+@functools.cache
 def _network():
     rng = np.random.default_rng(0)
     branches = [backprop.random_branch(rng, WIDTH) for _ in range(DEPTHS[-1])]
@@ -102,7 +101,7 @@ class _Drawing(anywidget.AnyWidget):
     setting = traitlets.Dict().tag(sync=True)
 
 
-class GradientNorms(W.VBox):
+class GradientNorms(Still):
     """Show both profiles; made by `gradient_norms`."""
 
     def __init__(self, **values):
@@ -159,19 +158,11 @@ class GradientNorms(W.VBox):
         values = self.values  # once: they may move meanwhile
         return _describe(values, profiles(**values))
 
-    def _repr_mimebundle_(self, include=None, exclude=None):
+    def still(self):
+        """Draw the picture as it is now, and describe it."""
         values = self.values
         measured = profiles(**values)
-        sentence = _describe(values, measured)
-        picture = b64encode(plots.png(plots.gradient_norms(measured))).decode()
-        still = {"image/png": picture, "text/plain": sentence}
-        alt = {"image/png": {"alt": sentence}}
-        if is_static():
-            return still, alt
-        live, metadata = super()._repr_mimebundle_(include=include, exclude=exclude), {}
-        if isinstance(live, tuple):
-            live, metadata = live
-        return {**live, **still}, {**metadata, **alt}
+        return plots.png(plots.gradient_norms(measured)), _describe(values, measured)
 
 
 def _describe(values, measured):

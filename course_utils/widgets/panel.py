@@ -8,14 +8,13 @@ The still parts of the picture are drawn once; a move redraws the lines alone.
 import html
 import io
 import threading
-from base64 import b64encode
 
 import ipywidgets as W
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
-from course_utils.environment import is_static
 from course_utils.widgets.guard import guarded
+from course_utils.widgets.still import Still
 
 # in a dark theme the light picture is inverted, and its hues turned back
 STYLE = (
@@ -24,7 +23,7 @@ STYLE = (
 )
 
 
-class Panel(W.VBox):
+class Panel(Still):
     """Show a drawing whose parameters can be moved.
 
     Parameters
@@ -141,15 +140,10 @@ class Panel(W.VBox):
         pixels.convert("RGB").save(buffer, "png", compress_level=1)
         return buffer.getvalue()
 
-    def _repr_mimebundle_(self, include=None, exclude=None):
-        still = {"image/png": b64encode(self._image.value).decode(), "text/plain": self.sentence}
-        alt = {"image/png": {"alt": self.sentence}}
-        if is_static():
-            return still, alt
-        live, metadata = super()._repr_mimebundle_(include=include, exclude=exclude), {}
-        if isinstance(live, tuple):
-            live, metadata = live
-        return {**live, **still}, {**metadata, **alt}
+    def still(self):
+        """Return the picture as it is now, and its sentence."""
+        with self._lock:
+            return bytes(self._image.value), self.sentence
 
 
 def slider(label, value, minimum, maximum, step, readout_format=".2f"):
