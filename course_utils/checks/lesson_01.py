@@ -98,13 +98,13 @@ def probe(answer, x, v, A, B):
         raise TypeError("the block has to be an nn.Module, so that its parameters are found")
     given = x.clone()
     with torch.no_grad():
-        y = block(given)
+        y = block.eval()(given)
     result = {"y": y, "after": {"x": given.numpy()}}
     right = isinstance(y, torch.Tensor) and y.shape == x.shape and y.dtype == x.dtype
     if not right or not torch.equal(given, x):
         return result  # autograd could not go on
     start = x.clone().requires_grad_()
-    moved = block(start.clone())
+    moved = block.train()(start.clone())  # both modes are to be right
     sources = [start, branch.A, branch.B]
     gradients = [torch.zeros_like(source) for source in sources]
     if moved.requires_grad:
