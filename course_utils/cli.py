@@ -1,13 +1,15 @@
 """The `course` command. A subcommand imports what it needs when it is called."""
 
+import sys
+from pathlib import Path
 from typing import Annotated
 
 try:
     import typer
 except ModuleNotFoundError:
     raise SystemExit(
-        "The `course` command is for authors and needs the test tools: "
-        "run `make test`, or pip install 'residual-course[test]'."
+        "The `course` command is for instructors and authors: "
+        "run `make test`, or pip install -e '.[grade]' or '.[test]'."
     ) from None
 
 main = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -15,7 +17,7 @@ main = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions
 
 @main.callback()
 def _course():
-    """Write what is generated in the Residual Course."""
+    """Mark submissions of the Residual Course, and write what is generated in it."""
 
 
 @main.command()
@@ -39,11 +41,28 @@ def exercises():
 
 
 @main.command()
+def grade(
+    submissions: Annotated[Path, typer.Argument(help="a folder or a zip file of notebooks")],
+    out: Annotated[Path, typer.Option(help="folder for grades.csv, feedback and summary")],
+    jobs: Annotated[int, typer.Option(help="processes; -1 is one per core")] = -1,
+    sandbox: Annotated[str, typer.Option(help="bubblewrap; none: YOUR rights, no wall")] = (
+        "bubblewrap"
+    ),
+    cluster: Annotated[str | None, typer.Option(help="a dask scheduler, tcp://host:8786")] = None,
+    checks: Annotated[Path | None, typer.Option(help="folder with your own cases")] = None,
+    seed_file: Annotated[Path | None, typer.Option(help="a text that draws all cases")] = None,
+    explain: Annotated[str | None, typer.Option(help="print this student's results")] = None,
+):
+    """Mark a folder of submissions; what is marked already is not marked again."""
+    from course_utils.grading import command
+
+    sys.exit(command.run(submissions, out, jobs, sandbox, cluster, checks, seed_file, explain))
+
+
+@main.command()
 def quiet_lab():
     """Switch off nbgrader's extensions of JupyterLab in this environment."""
     import json
-    import sys
-    from pathlib import Path
 
     extensions = ("formgrader", "validate_assignment", "assignment_list", "course_list")
     off = {f"nbgrader.server_extensions.{name}": False for name in extensions}

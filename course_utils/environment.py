@@ -95,7 +95,7 @@ def check_versions(requirements=None):
         )
 
 
-def progress(steps, description):
+def progress(steps, description, total=None):
     """Show a progress bar over `steps`; show none where outputs are being stored.
 
     Parameters
@@ -103,6 +103,8 @@ def progress(steps, description):
     steps : iterable
     description : str
         What is going on, such as ``"training"``.
+    total : int, optional
+        Number of steps, where `steps` does not tell.
 
     Returns
     -------
@@ -111,4 +113,4 @@ def progress(steps, description):
     """
     from tqdm.auto import tqdm
 
-    return tqdm(steps, desc=description, delay=1, leave=False, disable=is_static())
+    return tqdm(steps, desc=description, total=total, delay=1, leave=False, disable=is_static())

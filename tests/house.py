@@ -301,7 +301,7 @@ RIGHTS = {  # who may import what of the course; a module may always import itse
         "probes", "plots", "training", "blocks", "wiring", "data", "diagrams", "checks",
         "environment", "backprop",
     },
-    "grading": {"checks", "data"},
+    "grading": {"checks", "data", "environment"},
     "authoring": {"diagrams", "wiring", "checks"},
     "cli": {"authoring", "grading"},
     "__init__": set(),

@@ -14,7 +14,8 @@ import torch
 from course_utils import checks
 from course_utils.checks import EXERCISES, messages, notebook, progress
 from course_utils.checks.call import local_call
-from course_utils.checks.judge import CallFailed, Reply, Status, judge
+from course_utils.checks.judge import judge
+from course_utils.checks.protocol import CallFailed, Reply, Status
 from course_utils.checks.values import Foreign, plain, show
 
 

@@ -8,20 +8,22 @@ import traceback
 
 import numpy as np
 
-from course_utils.checks.judge import CallFailed, Reply, Status
+from course_utils.checks.protocol import CallFailed, Reply, Status
 from course_utils.checks.values import plain
 
 STUB = "your turn"  # what an unwritten answer raises
 MAX_TEXT = 400
 
 
-def local_call(namespace):
+def local_call(namespace, clock="wall"):
     """Make the `call` that `judge` needs from the names a notebook has defined.
 
     Parameters
     ----------
     namespace : dict
         Name → function, class or value.
+    clock : {"wall", "cpu"}
+        What a timeout counts: seconds that pass, or seconds of computing.
 
     Returns
     -------
@@ -47,12 +49,12 @@ def local_call(namespace):
             return Reply(plain(answer), {})
         after = arguments
         try:
-            with _deadline(timeout):
+            with deadline(timeout, clock):
                 value = _run(answer, arguments, probe)
                 if probe and isinstance(value, dict) and isinstance(value.get("after"), dict):
                     after = value.pop("after")
                 value = plain(value)
-        except _Late:
+        except Late:
             raise CallFailed(
                 Status.TOO_SLOW,
                 f"`{name}` ran longer than {timeout:g} s; is there an endless loop?",
@@ -73,15 +75,17 @@ def _run(answer, arguments, probe):
     return namespace["probe"](answer, **arguments)
 
 
-class _Late(BaseException):
+class Late(BaseException):
     """The time is up; not an Exception, so that `except Exception` lets it pass."""
 
 
-class _deadline:
+class deadline:
     """Interrupt the main thread when the time is up."""
 
-    def __init__(self, seconds):
+    def __init__(self, seconds, clock):
         self.seconds, self.armed, self.expired = seconds, False, False
+        name, bell = ("ITIMER_PROF", "SIGPROF") if clock == "cpu" else ("ITIMER_REAL", "SIGALRM")
+        self.timer, self.bell = (getattr(signal, part, None) for part in (name, bell))
         # only POSIX can wake a sleeping main thread, and only from the main thread
         main = threading.current_thread() is threading.main_thread()
         self.has_alarm = main and hasattr(signal, "setitimer")
@@ -89,17 +93,17 @@ class _deadline:
     def __enter__(self):
         self.armed = True
         if self.has_alarm:
-            self._before = signal.signal(signal.SIGALRM, self._ring)
+            self._before = signal.signal(self.bell, self._ring)
             # again every half second, in case the answer catches the first one
-            signal.setitimer(signal.ITIMER_REAL, self.seconds, 0.5)
+            signal.setitimer(self.timer, self.seconds, 0.5)
         else:
-            self._timer = threading.Timer(self.seconds, self._interrupt)
-            self._timer.daemon = True
-            self._timer.start()
+            self._thread = threading.Timer(self.seconds, self._interrupt)
+            self._thread.daemon = True
+            self._thread.start()
 
     def _ring(self, *_):
         if self.armed:
-            raise _Late
+            raise Late
 
     def _interrupt(self):
         if self.armed:
@@ -111,12 +115,12 @@ class _deadline:
             self.armed = False
         finally:
             if self.has_alarm:
-                signal.setitimer(signal.ITIMER_REAL, 0)
-                signal.signal(signal.SIGALRM, self._before)
+                signal.setitimer(self.timer, 0)
+                signal.signal(self.bell, self._before)
             else:
-                self._timer.cancel()
+                self._thread.cancel()
         if self.expired and kind is KeyboardInterrupt:
-            raise _Late from None
+            raise Late from None
 
 
 def _failure(name, error, answer):

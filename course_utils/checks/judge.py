@@ -9,56 +9,12 @@ import contextlib
 import copy
 import warnings
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 
 from course_utils.checks.exercise import Exercise
+from course_utils.checks.protocol import CallFailed, Status
 from course_utils.checks.values import Foreign, kind_of, show
-
-
-class Status(StrEnum):
-    """What became of one case; the value is shown to the learner."""
-
-    CORRECT = "correct"
-    NOT_WRITTEN = "not written yet"
-    NOT_DEFINED = "not defined"
-    RAISED = "raised an error"
-    TOO_SLOW = "too slow"
-    WRONG_TYPE = "wrong type"
-    WRONG_SHAPE = "wrong shape"
-    CHANGED = "argument changed in place"
-    WRONG_VALUE = "wrong value"
-
-
-@dataclass(frozen=True)
-class Reply:
-    """Carry what one call returned.
-
-    Attributes
-    ----------
-    value : object
-        Plain data.
-    after : dict
-        The arguments as the call left them; those that arrays can show.
-    """
-
-    value: object
-    after: dict
-
-
-class CallFailed(Exception):
-    """Say that a call gave no value.
-
-    Attributes
-    ----------
-    status : Status
-    message : str
-    """
-
-    def __init__(self, status, message):
-        super().__init__(message)
-        self.status, self.message = Status(status), message
 
 
 @dataclass(frozen=True)
@@ -95,8 +51,8 @@ class Verdict:
 
     @property
     def correct(self) -> bool:
-        """Whether every case that was run is correct."""
-        return self.status == Status.CORRECT
+        """Whether a case was run, and every one that was is correct."""
+        return bool(self.findings) and self.status == Status.CORRECT
 
     @property
     def points(self) -> int:
@@ -124,6 +80,7 @@ def judge(exercise, call, seed=0, held_back=False) -> Verdict:
     Examples
     --------
     >>> from course_utils.checks import EXERCISES
+    >>> from course_utils.checks.protocol import Reply
     >>> verdict = judge(EXERCISES["what_f_learns"], lambda *call: Reply("c", {}))
     >>> verdict.correct, verdict.points
     (True, 1)

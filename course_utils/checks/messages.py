@@ -2,17 +2,20 @@
 
 import html
 
-from course_utils.checks.judge import Status, Verdict
+from course_utils.checks.judge import Verdict
+from course_utils.checks.protocol import Status
 
 MARKS = {Status.CORRECT: "✔", Status.NOT_WRITTEN: "○", Status.NOT_DEFINED: "○"}
 
 
-def text(verdict: Verdict) -> str:
+def text(verdict: Verdict, graded=False) -> str:
     """Write a verdict as plain text.
 
     Parameters
     ----------
     verdict : Verdict
+    graded : bool
+        For a mark; else for practice in the notebook.
 
     Returns
     -------
@@ -21,11 +24,12 @@ def text(verdict: Verdict) -> str:
     Examples
     --------
     >>> from course_utils.checks import EXERCISES
-    >>> from course_utils.checks.judge import Reply, judge
+    >>> from course_utils.checks.judge import judge
+    >>> from course_utils.checks.protocol import Reply
     >>> print(text(judge(EXERCISES["what_f_learns"], lambda *call: Reply("c", {}))))
     ✔ what_f_learns: correct. 1 of 1 practice point
     """
-    lines = [headline(verdict)]
+    lines = [headline(verdict, graded)]
     for finding in _worth_telling(verdict):
         if finding.status not in MARKS:  # nothing was called: no case to name
             lines.append(f"  {finding.case}")
@@ -34,17 +38,19 @@ def text(verdict: Verdict) -> str:
         lines.append(f"  {_HELD_BACK}")
     if verdict.mistake:
         lines.append(f"  → {verdict.mistake}")
-    if _next_step(verdict):
+    if not graded and _next_step(verdict):
         lines.append(f"  {_next_step(verdict)}")
     return "\n".join(lines)
 
 
-def as_html(verdict: Verdict) -> str:
+def as_html(verdict: Verdict, graded=False) -> str:
     """Write a verdict as HTML; everything a learner wrote is escaped.
 
     Parameters
     ----------
     verdict : Verdict
+    graded : bool
+        For a mark; else for practice in the notebook.
 
     Returns
     -------
@@ -56,7 +62,7 @@ def as_html(verdict: Verdict) -> str:
         colour = "var(--jp-ui-font-color2, #616161)"
     else:
         colour = "var(--jp-error-color1, #c62828)"
-    parts = [f"<b>{html.escape(headline(verdict))}</b>"]
+    parts = [f"<b>{html.escape(headline(verdict, graded))}</b>"]
     for finding in _worth_telling(verdict):
         case = html.escape(finding.case)
         parts.append(
@@ -68,7 +74,7 @@ def as_html(verdict: Verdict) -> str:
         parts.append(f"<div style='margin-top:6px'>{_HELD_BACK}</div>")
     if verdict.mistake:
         parts.append(f"<div style='margin-top:6px'>→ {html.escape(verdict.mistake)}</div>")
-    if _next_step(verdict):
+    if not graded and _next_step(verdict):
         parts.append(f"<div style='margin-top:6px'>{html.escape(_next_step(verdict))}</div>")
     return (
         f"<div role='status' style='border-left:4px solid {colour};padding:4px 12px'>"
@@ -76,8 +82,26 @@ def as_html(verdict: Verdict) -> str:
     )
 
 
-def headline(verdict: Verdict) -> str:
+def headline(verdict: Verdict, graded=False) -> str:
     """Write the first line of a verdict.
+
+    Parameters
+    ----------
+    verdict : Verdict
+    graded : bool
+        For a mark; else for practice in the notebook.
+
+    Returns
+    -------
+    str
+    """
+    total, unit = verdict.exercise.points, "point" if graded else "practice point"
+    points = f"{verdict.points} of {total} {unit}{'s' if total != 1 else ''}"
+    return f"{MARKS.get(verdict.status, '✘')} {verdict.exercise.name}: {verdict.status}. {points}"
+
+
+def reason(verdict: Verdict) -> str:
+    """Write in one line why an answer is not correct.
 
     Parameters
     ----------
@@ -86,10 +110,13 @@ def headline(verdict: Verdict) -> str:
     Returns
     -------
     str
+        The known mistake, or else what came; "" for a correct answer.
     """
-    total = verdict.exercise.points
-    points = f"{verdict.points} of {total} practice point{'s' if total != 1 else ''}"
-    return f"{MARKS.get(verdict.status, '✘')} {verdict.exercise.name}: {verdict.status}. {points}"
+    if verdict.correct or verdict.mistake:
+        return verdict.mistake
+    if _only_held_back(verdict):
+        return _HELD_BACK
+    return "; ".join(line.strip() for line in _worth_telling(verdict)[0].message.splitlines())
 
 
 def _worth_telling(verdict):

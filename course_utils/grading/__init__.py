@@ -1,0 +1,1 @@
+"""Mark notebooks of people one does not trust: only values leave the sandbox."""

@@ -1,0 +1,64 @@
+"""What `course grade` does and prints."""
+
+import sys
+from pathlib import Path
+
+from course_utils.grading import batch, report
+from course_utils.grading.private import PrivateError
+from course_utils.grading.sandbox import SandboxUnavailable
+from course_utils.grading.submissions import Unreadable
+
+NO_WALL = (
+    "--sandbox none: submissions run with your own rights. They can read and delete your files "
+    "and use your network."
+)
+
+
+def run(submissions, out, jobs, kind, cluster, checks, seed_file, explain) -> int:
+    """Mark, write the reports, and say what was done.
+
+    Parameters
+    ----------
+    submissions, out : Path
+    jobs : int
+    kind : {"bubblewrap", "none"}
+    cluster : str or None
+    checks, seed_file : Path or None
+    explain : str or None
+
+    Returns
+    -------
+    int
+        0; 1 if something could not be marked through a fault of ours; 2 if the run cannot
+        begin; 130 if it was interrupted.
+    """
+    if kind not in ("bubblewrap", "none"):
+        return _fail(f"--sandbox is bubblewrap or none, got {kind}")
+    if kind == "none":
+        print(NO_WALL, file=sys.stderr)
+    out = Path(out)
+    try:
+        settings = batch.settings(kind, checks, seed_file)
+        entries, marked = batch.grade(submissions, out, settings, jobs, cluster)
+    except (batch.GradingError, PrivateError, SandboxUnavailable, Unreadable, OSError) as error:
+        return _fail(str(error))
+    except KeyboardInterrupt:
+        print(f"Interrupted. What was marked is kept in {out}; run again to go on.")
+        return 130
+    counts = report.write(entries, out, settings)
+    if explain is not None:
+        text = report.explain(entries, out, settings, explain)
+        print(text or f"nobody is called {explain!r}")
+        return 0 if text else 2
+    print(
+        f"{counts['submissions']} submissions: {marked} marked now, "
+        f"{counts['problems']} to look at. See {out / 'summary.html'}"
+    )
+    if counts["errors"]:
+        return _fail(f"{counts['errors']} submissions met an error of the grader", code=1)
+    return 0
+
+
+def _fail(message, code=2):
+    print(message, file=sys.stderr)
+    return code
