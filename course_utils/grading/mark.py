@@ -17,8 +17,37 @@ from course_utils.grading.channel import ChannelError, decode, encode
 from course_utils.grading.graft import code_cells, graft, lesson_of
 from course_utils.grading.submissions import Unreadable, clean
 
-CELL_SECONDS = 40  # by the clock; computing is limited more tightly inside
-TOTAL_SECONDS = 240
+
+@dataclass(frozen=True)
+class Limits:
+    """Say how long a submission may take.
+
+    Attributes
+    ----------
+    cell : float
+        Seconds of computing for one cell; an exercise tells its own for a call.
+    patience : float
+        How many times longer all of this may take by the clock, for a busy machine.
+    total : float
+        Seconds by the clock for one submission.
+    """
+
+    cell: float = 10
+    patience: float = 4
+    total: float = 240
+
+    def wait(self, seconds) -> float:
+        """Turn seconds of computing into seconds by the clock.
+
+        Parameters
+        ----------
+        seconds : float
+
+        Returns
+        -------
+        float
+        """
+        return self.patience * (seconds + 2)
 
 
 @dataclass(frozen=True)
@@ -36,6 +65,7 @@ class Settings:
         File name → source of an instructor's own cases.
     version : str
         Changes when a check, the grader or a released notebook does.
+    limits : Limits
     """
 
     released: dict
@@ -43,6 +73,7 @@ class Settings:
     sandbox: str = "bubblewrap"
     private: dict = field(default_factory=dict)
     version: str = ""
+    limits: Limits = Limits()
 
     def key(self, data, lesson) -> str:
         """Name the result of one submission: the same for the same content and settings.
@@ -98,7 +129,7 @@ def mark(data, lesson, settings) -> dict:
     except Unreadable as error:
         return unreadable(str(error), lesson, settings)
     cells = graft(submitted, settings.released[lesson])
-    attempt = _Attempt(sandbox.shared(settings.sandbox), cells)
+    attempt = _Attempt(sandbox.shared(settings.sandbox), cells, settings.limits)
     cases = private.cases(tuple(sorted(settings.private.items())))
     try:
         marked = [
@@ -191,10 +222,10 @@ def _count(exercise, verdict, held_back):
 class _Attempt:
     """The cells of one submission, run again without the culprit when their process ends."""
 
-    def __init__(self, box, cells):
-        self.box, self.cells, self.notes = box, cells, []
+    def __init__(self, box, cells, limits):
+        self.box, self.cells, self.limits, self.notes = box, cells, limits, []
         self.left_out, self.room, self._context = set(), None, None
-        self.until = time.monotonic() + TOTAL_SECONDS
+        self.until = time.monotonic() + limits.total
 
     def close(self):
         if self._context is not None:
@@ -207,7 +238,7 @@ class _Attempt:
     def ready(self):
         """Open a room in which the cells have run, if there is none."""
         while self.room is None:
-            self._check_time()
+            self.check_time()
             self._context = self.box.room()
             room = self._context.__enter__()
             self.room = self._run_cells(room)
@@ -220,7 +251,13 @@ class _Attempt:
             if index in self.left_out:
                 continue
             try:
-                answer = room.ask(CELL_SECONDS, op="cell", cell=cell.name, source=cell.source)
+                answer = room.ask(
+                    self.limits.wait(self.limits.cell),
+                    op="cell",
+                    cell=cell.name,
+                    source=cell.source,
+                    seconds=self.limits.cell,
+                )
             except sandbox.RoomEnded as error:
                 self.left_out.add(index)
                 self._note(f"{cell.name} was left out: {error}")
@@ -235,10 +272,10 @@ class _Attempt:
         if text not in self.notes and len(self.notes) < 50:
             self.notes.append(text)
 
-    def _check_time(self):
+    def check_time(self):
         if time.monotonic() > self.until:
             raise CallFailed(
-                Status.TOO_SLOW, f"the whole notebook has used up its {TOTAL_SECONDS} s"
+                Status.TOO_SLOW, f"the whole notebook has used up its {self.limits.total} s"
             )
 
 
@@ -259,25 +296,37 @@ class _Calls:
                 self._forget(error)
 
     def call(self, name, arguments, probe, timeout):
-        self.attempt._check_time()
+        request = {
+            "op": "call",
+            "name": name,
+            "arguments": encode(arguments),
+            "probe": probe,
+            "timeout": timeout,
+        }
+        innocent = self.attempt.room is not None and not self.begun
         try:
-            room = self.attempt.ready()
-            if not self.begun:
-                room.begin()
-                self.begun = True
-            answer = room.ask(
-                4 * timeout + 10,
-                op="call",
-                name=name,
-                arguments=encode(arguments),
-                probe=probe,
-                timeout=timeout,
-            )
+            try:
+                answer = self._ask(request)
+            except sandbox.RoomEnded as error:
+                # what ended may be what an earlier exercise left behind: once more, from new
+                if error.slow or not innocent:
+                    raise
+                self._forget(error)
+                self.attempt.close()
+                answer = self._ask(request)
         except sandbox.RoomEnded as error:
             self._forget(error)
             status = Status.TOO_SLOW if error.slow else Status.RAISED
             raise CallFailed(status, f"`{name}` gave no value: {error}") from None
         return _reply(name, answer)
+
+    def _ask(self, request):
+        self.attempt.check_time()
+        room = self.attempt.ready()
+        if not self.begun:
+            room.begin()
+            self.begun = True
+        return room.ask(self.attempt.limits.wait(request["timeout"]), **request)
 
     def _forget(self, error):
         self.begun = False
@@ -286,7 +335,7 @@ class _Calls:
 
 
 def _reply(name, answer):
-    """What the sandbox says is believed to be a value, or a reason for none; nothing else."""
+    """Believe what the sandbox says to be a value, or a reason for none; nothing else."""
     try:
         if "failed" in answer:
             status, message = answer["failed"]

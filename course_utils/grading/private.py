@@ -43,7 +43,7 @@ def sources(folder):
 
 @functools.cache
 def cases(files):
-    """Run the files of an instructor and collect their cases; all are held back.
+    r"""Run the files of an instructor and collect their cases; all are held back.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def cases(files):
 
     Examples
     --------
-    >>> source = "from course_utils.checks.exercise import normal_case\\n"
+    >>> source = "from course_utils.checks.exercise import normal_case\n"
     >>> source += "CASES = {'affine': [normal_case('wide', x=(1, 9), W=(2, 9), c=(2,))]}"
     >>> cases((("mine.py", source),))["affine"][0].held_back
     True

@@ -230,7 +230,7 @@ def page_name(submission, lesson) -> str:
     --------
     >>> from course_utils.grading.submissions import Submission
     >>> page_name(Submission("a/../b.ipynb", "Ada L.", "", None), "01_residual_block")
-    'Ada_L_01_residual_block_9aad8cb1.html'
+    'Ada_L_01_residual_block_5e0bce1d.html'
     """
     student = re.sub(r"[^A-Za-z0-9]+", "_", submission.student).strip("_")[:60] or "student"
     digest = hashlib.sha256(submission.path.encode("utf-8", "replace")).hexdigest()[:8]

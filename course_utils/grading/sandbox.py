@@ -31,6 +31,12 @@ BOOT = (
     "from course_utils.grading.worker import main; main({boot!r}, {hidden})"
 )
 BECOME = "os.setgroups([]); os.setgid({uid}); os.setuid({uid}); "
+# what the zygote is made of: nothing here knows an exercise
+BOOT_MODULES = {
+    "": (),
+    "checks/": ("values", "protocol", "call"),
+    "grading/": ("channel", "worker"),
+}
 ENVIRONMENT = {
     "PATH": "/usr/bin",
     "HOME": "/tmp",
@@ -105,7 +111,7 @@ class Sandbox:
     def _start(self):
         self.close()
         self._control, theirs = socket.socketpair()
-        errors = self._files.enter_context(tempfile.TemporaryFile())
+        errors = self._files.enter_context(tempfile.TemporaryFile())  # noqa: SIM115
         argv, environment = self._command()
         try:
             self._process = subprocess.Popen(
@@ -119,6 +125,8 @@ class Sandbox:
             self.close()
             raise SandboxUnavailable(ADVICE.format(reason=said[-1] if said else error)) from None
         self._used = False
+        if self.kind == "bubblewrap":
+            self._zygote_bytes = max(self._sizes())
 
     def _command(self):
         if self.kind == "none":
@@ -155,7 +163,7 @@ class Sandbox:
             theirs.close()
             # without namespaces of its own a room leaves traces: one submission per sandbox
             self._used = self.kind == "bubblewrap" and not self._apart
-            yield Room(ours, self._watch)
+            yield Room(ours, self._watch if self.kind == "bubblewrap" else None)
         finally:
             ours.close()
             theirs.close()
@@ -176,14 +184,16 @@ class Sandbox:
 
     def _watch(self):
         with contextlib.suppress(psutil.NoSuchProcess):
-            processes = psutil.Process(self._process.pid).children(recursive=True)
-            used = 0
-            for process in processes:
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    memory = process.memory_info()
-                    used += memory.rss - getattr(memory, "shared", 0)
-            if used > ROOM_BYTES:
+            # a fork shares the zygote's pages until it writes to them
+            own = sum(max(0, size - self._zygote_bytes) for size in self._sizes())
+            if own > ROOM_BYTES:
                 raise ChannelError(f"it used more than {ROOM_BYTES // 2**30} GB of memory")
+
+    def _sizes(self):
+        for process in psutil.Process(self._process.pid).children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                memory = process.memory_info()
+                yield memory.rss - memory.shared
 
     def close(self):
         """End the zygote and every room."""
@@ -201,13 +211,13 @@ class Room:
     def __init__(self, sock, watch):
         self._sock, self._watch, self._count = sock, watch, 0
 
-    def ask(self, seconds, **request):
+    def ask(self, wait, /, **request):
         """Send a request and wait for its answer.
 
         Parameters
         ----------
-        seconds : float
-            How long the answer may take.
+        wait : float
+            Seconds that the answer may take.
         **request
             Data for JSON.
 
@@ -222,18 +232,18 @@ class Room:
         """
         self._count += 1
         try:
-            send(self._sock, {**request, "id": self._count}, seconds)
+            send(self._sock, {**request, "id": self._count}, wait)
             for _ in range(100):
-                answer = receive(self._sock, seconds, self._watch)
+                answer = receive(self._sock, wait, self._watch)
                 if not isinstance(answer, dict):
                     raise ChannelError("the reply has another form")
                 if "ended" in answer:
-                    raise _ended(answer["ended"])
+                    raise _ended(answer["ended"], alive=not answer.get("room"))
                 if answer.get("id") == self._count:
                     return answer
             raise ChannelError("the replies belong to no request")
         except TooLate:
-            raise RoomEnded(f"it gave no answer within {seconds:g} s", slow=True) from None
+            raise RoomEnded(f"it gave no answer within {wait:g} s", slow=True) from None
         except ChannelError as error:
             raise RoomEnded(str(error)) from None
 
@@ -249,16 +259,16 @@ class Room:
         self.ask(10, op="leave")
 
 
-def _ended(code):
+def _ended(code, alive):
     if code == -signal.SIGXCPU:
         return RoomEnded(
-            "it computed for too long; is there an endless loop?", slow=True, alive=True
+            "it computed for too long; is there an endless loop?", slow=True, alive=alive
         )
     how = f"exit code {code}" if isinstance(code, int) else "no exit code"
     if isinstance(code, int) and code < 0:
         with contextlib.suppress(ValueError):
             how = signal.Signals(-code).name
-    return RoomEnded(f"its process ended ({how})", alive=True)
+    return RoomEnded(f"its process ended ({how})", alive=alive)
 
 
 _here = threading.local()
@@ -282,19 +292,12 @@ def shared(kind):
 
 
 def _layout():
-    """Where each file of the course lies inside → where it lies here."""
-    doc_only = PACKAGE / "grading" / "__init__.py"
-    boot = {
-        f"/boot/course_utils/{room}__init__.py": doc_only for room in ("", "checks/", "grading/")
-    }
-    for name in (
-        "checks/values",
-        "checks/protocol",
-        "checks/call",
-        "grading/channel",
-        "grading/worker",
-    ):
-        boot[f"/boot/course_utils/{name}.py"] = PACKAGE / f"{name}.py"
+    """Map where each file of the course lies inside to where it lies here."""
+    empty, boot = PACKAGE / "grading" / "__init__.py", {}
+    for folder, names in BOOT_MODULES.items():
+        boot[f"/boot/course_utils/{folder}__init__.py"] = empty
+        for name in names:
+            boot[f"/boot/course_utils/{folder}{name}.py"] = PACKAGE / folder / f"{name}.py"
     return boot | {
         "/offered/course_utils/__init__.py": PACKAGE / "grading" / "inert.py",
         "/offered/course_utils/data.py": PACKAGE / "data.py",
@@ -303,7 +306,7 @@ def _layout():
 
 
 def _libraries():
-    """The files and folders of NumPy, torch and what they need, nothing else."""
+    """Find the files and folders of NumPy, torch and what they need, nothing else."""
     found, todo = {}, ["numpy", "torch"]
     done = set()
     while todo:
@@ -363,7 +366,7 @@ def _bwrap(program):
 
 
 def _masked(folders):
-    """Packages that Python has of its own, the course perhaps among them."""
+    """Find packages that Python has of its own, the course perhaps among them."""
     found = {PACKAGE.parent}
     for prefix in {*folders, Path("/usr/local")}:
         for pattern in ("lib/python3*/site-packages", "lib/python3*/dist-packages"):
