@@ -127,8 +127,6 @@ def grade(source, out, settings, jobs=-1, cluster=None):
     submissions = find(source, list(settings.released))
     if not submissions:
         raise Unreadable(f"there are no notebooks in {source}")
-    if cluster is None:
-        sandbox.shared(settings.sandbox)  # say at once if there is none
     try:
         with FileLock(store.parent / ".lock", timeout=0):
             return _grade(submissions, store, settings, jobs, cluster)
@@ -148,6 +146,10 @@ def _grade(submissions, store, settings, jobs, cluster):
         seen.add(entry.key)
     if not tasks:
         return entries, 0
+    if cluster is None:  # say at once if there is no sandbox here
+        probe = sandbox.shared(settings.sandbox)
+        if jobs != 1:
+            probe.close()
     with _backend(jobs, cluster) as parallel:
         # results come as they are ready; few notebooks are in memory at a time
         results = parallel(joblib.delayed(_task)(*_work(entry, settings)) for entry in tasks)

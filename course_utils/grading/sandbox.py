@@ -97,7 +97,7 @@ class Sandbox:
 
     def __init__(self, kind="bubblewrap"):
         self.kind = kind
-        self._process = None
+        self._process = self._control = None
         self._files = contextlib.ExitStack()
         self._used = True
         self._start()
@@ -110,20 +110,21 @@ class Sandbox:
 
     def _start(self):
         self.close()
+        argv, environment = self._command()
         self._control, theirs = socket.socketpair()
         errors = self._files.enter_context(tempfile.TemporaryFile())  # noqa: SIM115
-        argv, environment = self._command()
         try:
             self._process = subprocess.Popen(
-                argv, stdin=theirs, stdout=errors, stderr=errors, env=environment, close_fds=True
+                argv, stdin=theirs, stdout=errors, stderr=errors, env=environment
             )
-            theirs.close()
             self._apart = receive(self._control, START_SECONDS)["apart"]
         except (OSError, ChannelError) as error:
             errors.seek(0)
             said = errors.read().decode(errors="replace").strip().splitlines()
             self.close()
             raise SandboxUnavailable(ADVICE.format(reason=said[-1] if said else error)) from None
+        finally:
+            theirs.close()
         self._used = False
         if self.kind == "bubblewrap":
             self._zygote_bytes = max(self._sizes())
@@ -201,6 +202,7 @@ class Sandbox:
             self._process.kill()
             self._process.wait()
             self._process = None
+        if self._control is not None:
             self._control.close()
         self._files.close()
 

@@ -22,7 +22,8 @@ MAX_ENTRIES = 100_000
 ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, ValueError, RuntimeError, EOFError)
 # what systems and tools leave beside submissions
 NOISE = re.compile(
-    r"(^|/)(\.|__MACOSX(/|$)|__pycache__(/|$)|Thumbs\.db$|desktop\.ini$|timestamp\.txt$)"
+    r"(^|/)(\.(ipynb_checkpoints|git|venv|cache)/|__MACOSX/|__pycache__/|\._"
+    r"|\.(?!ipynb$)\w+$|Thumbs\.db$|desktop\.ini$|timestamp\.txt$)"
 )
 COPY = r"(?:[-_ ]*(?:\(\d+\)|Copy\d*|copy|final|v\d+|-\d+))*"
 MOODLE = re.compile(r"^(?P<student>.+)_assignsubmission_\w+$")
@@ -91,7 +92,8 @@ def find(source, lessons):
         files = list(_in_zip(source, ""))
     else:
         raise Unreadable(f"expected a folder or a zip file of submissions, got {source}")
-    files = [(path, _parts(path), read) for path, read in files if not NOISE.search(path)]
+    files = [(path, _parts(path), read) for path, read in files]
+    files = [file for file in files if not NOISE.search("/".join(file[1]))]
     while _is_wrapped([parts for _, parts, _ in files], lessons):
         files = [(path, parts[1:], read) for path, parts, read in files]
     found = [_named(path, parts, read, lessons) for path, parts, read in files]

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.grading.notebooks import (
-    LESSON,
     POINTS,
     RIGHT,
     code,
