@@ -18,7 +18,7 @@ step = @echo "==> $(1)"; $(2) || { \
 	echo "$(3) Then type the same make command again: it goes on from here." >&2; exit 1; }
 NETWORK = Check the network connection and that this folder has 2 GB of free disk space.
 
-.PHONY: help lab test test-fast browser browser-all lint lessons exercises lock clean
+.PHONY: help lab test test-fast browser browser-all grade lint lessons exercises lock clean
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
 
@@ -57,6 +57,9 @@ browser: $(VENV)/.browser ## test one lesson and one exercise notebook in Jupyte
 
 browser-all: $(VENV)/.browser ## the same with every notebook
 	$(BIN)/python -m pytest tests/browser $(ARGS)
+
+grade: $(VENV)/.test ## mark notebooks (ARGS="submissions/ --out results/"); see INSTRUCTORS.md
+	@$(BIN)/course grade $(ARGS)
 
 lint: $(VENV)/.test ## check style and format of code and notebooks
 	$(BIN)/ruff check .

@@ -114,17 +114,16 @@ class Sandbox:
         self._control, theirs = socket.socketpair()
         errors = self._files.enter_context(tempfile.TemporaryFile())  # noqa: SIM115
         try:
-            self._process = subprocess.Popen(
-                argv, stdin=theirs, stdout=errors, stderr=errors, env=environment
-            )
+            with theirs:  # or its end would not be noticed
+                self._process = subprocess.Popen(
+                    argv, stdin=theirs, stdout=errors, stderr=errors, env=environment
+                )
             self._apart = receive(self._control, START_SECONDS)["apart"]
         except (OSError, ChannelError) as error:
             errors.seek(0)
             said = errors.read().decode(errors="replace").strip().splitlines()
             self.close()
             raise SandboxUnavailable(ADVICE.format(reason=said[-1] if said else error)) from None
-        finally:
-            theirs.close()
         self._used = False
         if self.kind == "bubblewrap":
             self._zygote_bytes = max(self._sizes())

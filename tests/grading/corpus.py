@@ -30,6 +30,7 @@ class Case:
     says: str = ""  # in a reason, a note or the problem
     hides: str = ""  # nowhere in what was found
     open_wall: Callable | None = None  # (its result as text, its points) → shown
+    as_root: bool = False  # what open_wall shows needs root
     same_process: str = ""  # "judge" or "naive": which check in one process is deceived
 
 
@@ -356,10 +357,10 @@ ATTACKS = [
     leaks("it kills a process", "import os\nos.kill({pid}, 9)\nraise RuntimeError('has killed')", "has killed"),
     leaks("it lives on", HEARTBEAT + "\nraise RuntimeError(str(os.path.exists('{folder}')))", "True"),
     leaks("it looks at processes", "import os\nn = sum(p.isdigit() for p in os.listdir('/proc'))\nraise RuntimeError('many processes' if n else '')", "many processes"),
-    leaks("it reads its parent's memory", "import os\nopen(f'/proc/{os.getppid()}/mem', 'rb')\nraise RuntimeError('opened')", "opened"),
+    leaks("it reads its parent's memory", "import os\nopen(f'/proc/{os.getppid()}/mem', 'rb')\nraise RuntimeError('opened')", "opened", as_root=True),
     leaks("it leaves a trace", "import tempfile\nopen(tempfile.gettempdir() + '/{trace}', 'w').write('left')\nraise RuntimeError('left' if __import__('os').path.exists('{folder}') else '')", "left"),
     leaks("it finds a trace", "import tempfile\nraise RuntimeError('trace: ' + open(tempfile.gettempdir() + '/{trace}').read())", "trace: left"),
-    leaks("it writes where Python is", "import numpy\nopen(numpy.__file__, 'a').close()\nraise RuntimeError('may write')", "may write"),
+    leaks("it writes where Python is", "import numpy\nopen(numpy.__file__, 'a').close()\nraise RuntimeError('may write')", "may write", as_root=True),
     # marks
     case("it reads the solutions", notebook({}, after=[SOLUTION]), 0, open_wall=earned(ALL)),
     case("it imports the references", notebook({}, after=[REFERENCE]), 0, open_wall=earned(6)),

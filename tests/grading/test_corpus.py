@@ -16,7 +16,7 @@ from course_utils.grading.mark import Limits
 from tests.grading.corpus import ATTACKS, CASES
 from tests.house import ROOT
 
-QUICK = Limits(cell=2, patience=1.5, total=60)
+QUICK = Limits(cell=2, patience=2.5, total=60)
 OPEN = {name: case for name, case in CASES.items() if case.open_wall}
 DECEIVED = {name: case for name, case in CASES.items() if case.same_process}
 
@@ -131,6 +131,8 @@ def test_nothing_outside_the_sandbox_was_touched(walled):
 @pytest.mark.parametrize("name", OPEN)
 def test_without_a_wall_the_attack_succeeds(wide_open, name):
     marks = wide_open[1][name]
+    if OPEN[name].as_root and os.geteuid() != 0:
+        pytest.skip("only root may do that")
     assert OPEN[name].open_wall(said(marks), points(marks)), said(marks)
 
 
