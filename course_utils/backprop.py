@@ -356,6 +356,7 @@ class Layers(NamedTuple):
 CHUNK = 32  # layers whose weight gradients are taken in one product
 
 
+@np.errstate(over="ignore", invalid="ignore")  # who trains is told by training.fit
 def deep_forward(layers, x, wiring: Wiring, keep=True):
     """Run copies of a stack of blocks h ← a·h + b·gate ⊙ F(norm(h)) through all layers.
 
@@ -409,6 +410,7 @@ def deep_forward(layers, x, wiring: Wiring, keep=True):
     return np.ascontiguousarray(np.moveaxis(h, 0, -1)), tape
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def deep_backward(layers, cache, dH, wiring: Wiring):
     """Send a gradient back through `deep_forward`.
 
