@@ -353,7 +353,7 @@ class Layers(NamedTuple):
     gate: np.ndarray | None = None
 
 
-CHUNK = 32  # layers whose weight gradients are taken in one product
+CHUNK = 16  # layers whose weight gradients are taken in one product
 
 
 @np.errstate(over="ignore", invalid="ignore")  # who trains is told by training.fit
@@ -392,19 +392,19 @@ def deep_forward(layers, x, wiring: Wiring, keep=True):
     depth = layers.W.shape[1]
     tape = _Tape.take(depth, x, keep)
     weights, gates = list(layers.W.swapaxes(0, 1)), _gates(layers.gate, wiring.b, depth, x)
-    z, h = tape.z, tape.h if wiring.norm == "pre" else tape.streams[0]
+    z, zero, h = tape.z, tape.zero, tape.h if wiring.norm == "pre" else tape.streams[0]
     h[...] = np.moveaxis(x, -1, 0)
-    for i in range(depth):
+    for i, (W, u) in enumerate(zip(weights, tape.inputs, strict=False)):
         if wiring.norm == "pre":
             _, (_, tape.scales[i]) = layer_norm_forward(h, 0, out=tape.streams[i])
-        np.matmul(weights[i], tape.inputs[i], out=tape.z_by_copy)
-        np.maximum(z, tape.zero, out=z)
-        if keep:  # relu' = min(⌈relu⌉, 1), in floats: a product with booleans takes twice as long
-            np.minimum(np.ceil(z, out=tape.slopes[i]), tape.one, out=tape.slopes[i])
+        np.matmul(W, u, out=tape.z_by_copy)
+        if keep:
+            np.greater(z, zero, out=tape.slopes[i])
+        np.maximum(z, zero, out=z)
         if gates is not None:
             np.multiply(z, gates[i], out=z)
         H = h if wiring.norm == "pre" else tape.streams[i + 1]
-        h = _join(wiring.a, h, z, out=H)
+        h = np.add(_times(wiring.a, h), z, out=H)
         if wiring.norm == "post":
             _, (_, tape.scales[i]) = layer_norm_forward(h, 0, out=h)
     return np.ascontiguousarray(np.moveaxis(h, 0, -1)), tape
@@ -471,7 +471,7 @@ def deep_backward(layers, cache, dH, wiring: Wiring):
             step = tape.z
             if wiring.norm == "pre":
                 step = layer_norm_backward((tape.streams[i], tape.scales[i]), step, 0)
-            _join(wiring.a, d, step, out=d)
+            np.add(_times(wiring.a, d), step, out=d)
         errors, inputs = (part.swapaxes(1, 2) for part in (tape.errors, tape.X[low:high]))
         np.matmul(errors[: high - low], inputs.mT, out=dW[:, low:high].swapaxes(0, 1))
     dgate = None
@@ -503,12 +503,8 @@ def _gates(gate, b, depth, x):
     return list(gate.repeat(x.shape[1], -1) if gate.shape[1] == 1 else gate)
 
 
-def _join(a, h, z, out):
-    """Compute a·h + z."""
-    if a == 0:
-        out[...] = z
-        return out
-    return np.add(h if a == 1 else a * h, z, out=out)
+def _times(a, h):
+    return h if a == 1 else h.dtype.type(0) if a == 0 else h.dtype.type(a) * h
 
 
 class _Tape:
@@ -522,10 +518,9 @@ class _Tape:
         shape, n = (width, copies, batch), depth if keep else 0
         # inputs of the branches, each with its row of ones; without `keep` all in one place
         self.X = np.ones((n + 1, width + 1, copies, batch), x.dtype)
-        self.slopes = np.empty((n, *shape), x.dtype)
+        self.slopes = np.empty((n, *shape), bool)  # relu'
         self.errors = np.empty((CHUNK if keep else 0, *shape), x.dtype)
         self.z, self.h, self.zero = (np.zeros(shape, x.dtype) for _ in range(3))
-        self.one = np.ones(shape, x.dtype)
         # views are made once: at this size making one costs as much as computing with it
         places = range(depth + 1) if keep else [0] * (depth + 1)
         self.streams = [self.X[i, :width] for i in places]
