@@ -14,9 +14,11 @@ import resource
 import subprocess
 import sys
 import time
+from functools import partial
 
 import numpy as np
 import torch
+from threadpoolctl import threadpool_info
 from torch import nn
 from tqdm import tqdm
 
@@ -38,31 +40,35 @@ def deep(depth=DEPTH) -> nn.Sequential:
     return nn.Sequential(nn.Linear(64, WIDTH), stack, nn.Linear(WIDTH, 10))
 
 
-def ordinary() -> nn.Sequential:
+def ordinary(depth=DEPTH) -> nn.Sequential:
     """Build the same net, with the same weights, of one module for each layer."""
-    first, stack, last = deep()
-    return nn.Sequential(first, *(stack.block(i) for i in range(DEPTH)), last)
+    first, stack, last = deep(depth)
+    return nn.Sequential(first, *(stack.block(i) for i in range(depth)), last)
 
 
-def one_by_one(make_model, adam, steps=STEPS) -> float:
-    """Train seed after seed with autograd's loop and one of torch's Adams.
+def one_by_one(make_model, adam, steps=STEPS, depth=DEPTH):
+    """Train seed after seed with the usual loop and one of torch's Adams.
 
     Parameters
     ----------
     make_model : callable
+        Maps a depth to a net.
     adam : str
         A key of `ADAMS`.
-    steps : int
+    steps, depth : int
 
     Returns
     -------
-    float
-        Accuracy on the training digits, mean over seeds.
+    seconds : float
+        CPU time of the training.
+    accuracy : float
+        On the training digits, mean over seeds.
     """
-    draw, scores = digits_task(), []
+    draw, scores, seconds = digits_task(), [], 0
     for seed in SEEDS:
         torch.manual_seed(seed)
-        model = make_model()
+        model = make_model(depth)
+        start = time.process_time()
         generator = torch.Generator().manual_seed(training.BATCH_SEED + seed)
         optimizer = torch.optim.Adam(model.parameters(), lr=RATE, **ADAMS[adam])
         for _ in range(steps):
@@ -71,35 +77,46 @@ def one_by_one(make_model, adam, steps=STEPS) -> float:
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
+        seconds += time.process_time() - start
         with torch.no_grad():
             x, y = _train_set()
             scores.append((model(x).argmax(-1) == y).float().mean().item())
-    return float(np.mean(scores))
+    return seconds, float(np.mean(scores))
 
 
-def fitted(make_model, seeds, steps=STEPS) -> float:
-    """Train with `training.fit`; give the accuracy, mean over seeds."""
+def fitted(make_model, seeds, steps=STEPS, depth=DEPTH):
+    """Train with `training.fit`, all `seeds` at once; gives what `one_by_one` gives."""
+    draw = digits_task()
+    start = time.process_time()
     run = training.fit(
-        make_model,
-        digits_task(),
+        lambda: make_model(depth),
+        draw,
         steps=steps,
         learning_rates=(RATE,),
         seeds=seeds,
         loss=training.cross_entropy,
     )
-    return float(run.evaluate(*_train_set(), training.accuracy).mean())
+    seconds = time.process_time() - start
+    return seconds, float(run.evaluate(*_train_set(), training.accuracy).mean())
 
 
-def matmuls(steps=STEPS):
+def fitted_one_by_one(**options):
+    """Train with `training.fit`, one seed after the other."""
+    seconds, scores = zip(*(fitted(deep, (seed,), **options) for seed in SEEDS), strict=True)
+    return sum(seconds), float(np.mean(scores))
+
+
+def matmuls(steps=STEPS, depth=DEPTH):
     """Do nothing but the products of matrices that three seeds ask for."""
     W, h = np.ones((3, WIDTH, WIDTH + 1), np.float32), np.ones((3, WIDTH + 1, 128), np.float32)
-    z, back = np.ones((3, WIDTH, 128), np.float32), np.ones((3, WIDTH, WIDTH), np.float32)
-    for _ in range(steps * DEPTH):
+    dW, back = np.ones_like(W), np.ones((3, WIDTH, WIDTH), np.float32)
+    z, step = np.ones((2, 3, WIDTH, 128), np.float32)
+    start = time.process_time()
+    for _ in range(steps * depth):
         np.matmul(W, h, out=z)
-        np.matmul(back, z)
-        np.matmul(z, h.mT, out=W)
-        W[...] = 0
-    return float("nan")
+        np.matmul(back, z, out=step)
+        np.matmul(z, h.mT, out=dW)
+    return time.process_time() - start, None
 
 
 def _train_set():
@@ -108,27 +125,24 @@ def _train_set():
 
 
 VARIANTS = {
-    **{f"adam {name}": (lambda name=name: one_by_one(ordinary, name, steps=6)) for name in ADAMS},
-    **{f"modules, {name} Adam": (lambda name=name: one_by_one(ordinary, name)) for name in ADAMS},
-    **{f"by hand, {name} Adam": (lambda name=name: one_by_one(deep, name)) for name in ADAMS},
-    "by hand, own Adam": lambda: float(np.mean([fitted(deep, (seed,)) for seed in SEEDS])),
-    "modules, batched, own Adam": lambda: fitted(ordinary, SEEDS),
-    "by hand, batched, own Adam": lambda: fitted(deep, SEEDS),
+    **{f"modules, {name} Adam": partial(one_by_one, ordinary, name) for name in ADAMS},
+    **{f"by hand, {name} Adam": partial(one_by_one, deep, name) for name in ADAMS},
+    "by hand, own Adam": fitted_one_by_one,
+    "modules, batched, own Adam": partial(fitted, ordinary, SEEDS),
+    "by hand, batched, own Adam": partial(fitted, deep, SEEDS),
     "matmuls alone": matmuls,
-    **{
-        f"depth {depth}": (lambda depth=depth, seeds=seeds: fitted(lambda: deep(depth), seeds))
-        for depth, seeds in DEPTHS.items()
-    },
+    **{f"{len(seeds)} at once": partial(fitted, deep, seeds) for seeds in DEPTHS.values()},
 }
 
 
-def measure(name) -> dict:
+def measure(name, steps=STEPS, depth=DEPTH) -> dict:
     """Run one variant in a process of its own.
 
     Parameters
     ----------
     name : str
         A key of `VARIANTS`.
+    steps, depth : int
 
     Returns
     -------
@@ -137,7 +151,7 @@ def measure(name) -> dict:
     """
     one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     output = subprocess.run(
-        [sys.executable, "-m", "benchmarks.thousand_layers", name],
+        [sys.executable, "-m", "benchmarks.thousand_layers", name, str(steps), str(depth)],
         cwd=house.ROOT,
         env={**os.environ, **one_thread, "COURSE_STATIC": "1"},
         stdout=subprocess.PIPE,
@@ -147,12 +161,11 @@ def measure(name) -> dict:
     return json.loads(output.splitlines()[-1])
 
 
-def run(name):
+def run(name, steps, depth):
     """Run one variant here and print what it took as JSON."""
     torch.set_num_threads(1)
-    start = time.process_time()
-    accuracy = VARIANTS[name]()
-    seconds = time.process_time() - start
+    VARIANTS[name](steps=1, depth=2)  # imports and first calls are not training
+    seconds, accuracy = VARIANTS[name](steps=int(steps), depth=int(depth))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     peak_mb = peak / (2**20 if sys.platform == "darwin" else 2**10)
     print(json.dumps({"seconds": seconds, "accuracy": accuracy, "peak_mb": peak_mb}))
@@ -183,51 +196,40 @@ def main() -> bool:
     """Measure, print and judge."""
     bar = tqdm(total=len(ADAMS) + 6 + len(DEPTHS))
 
-    def timed(name):
+    def timed(name, **options):
         bar.set_description(name)
-        use = measure(name)
+        use = measure(name, **options)
         bar.update()
         return use
 
-    adams = {name: timed(f"adam {name}")["seconds"] for name in ADAMS}
+    adams = {name: timed(f"modules, {name} Adam", steps=6)["seconds"] for name in ADAMS}
     fastest = min(adams, key=adams.get)
-    theirs, ours = f"modules, {fastest} Adam", "by hand, batched, own Adam"
-    hand, alone, batched = (
+    names = theirs, batched, hand, alone, ours, _ = (
+        f"modules, {fastest} Adam",
+        "modules, batched, own Adam",
         f"by hand, {fastest} Adam",
         "by hand, own Adam",
-        "modules, batched, own Adam",
+        "by hand, batched, own Adam",
+        "matmuls alone",
     )
-    names = (theirs, batched, hand, alone, ours, "matmuls alone")
     use = {name: timed(name) for name in names}
-    depths = {depth: timed(f"depth {depth}") for depth in DEPTHS}
+    depths = {depth: timed(f"{len(seeds)} at once", depth=depth) for depth, seeds in DEPTHS.items()}
     bar.close()
-
-    print("| Adam of torch | CPU seconds, 6 steps |\n|---|---|")
-    print(*(f"| {name} | {seconds:.2f} |" for name, seconds in adams.items()), sep="\n")
-    print("\n| 1202 layers, 60 steps, 3 seeds | CPU seconds | times | accuracy | peak |")
-    print("|---|---|---|---|---|")
+    _print_tables(adams, use, theirs, depths)
     seconds = {name: use[name]["seconds"] for name in names}
-    for name in names:
-        times = f"{seconds[theirs] / seconds[name]:.1f}"
-        rest = f"{use[name]['accuracy']:.3f} | {use[name]['peak_mb']:.0f} MB"
-        print(f"| {name} | {seconds[name]:.2f} | {times} | {rest} |")
-    print("\n| depth | seeds | CPU seconds | µs for a layer, a step and a seed |\n|---|---|---|---|")
-    for depth, seeds in DEPTHS.items():
-        each = 1e6 * depths[depth]["seconds"] / (depth * STEPS * len(seeds))
-        print(f"| {depth} | {len(seeds)} | {depths[depth]['seconds']:.2f} | {each:.1f} |")
     summary = {
         "ratio": seconds[theirs] / seconds[ours],
         "accuracy_ours": use[ours]["accuracy"],
         "accuracy_theirs": use[theirs]["accuracy"],
+        # one after the other, from theirs to ours; their product is the ratio
         "factors": {
             "backward by hand": seconds[theirs] / seconds[hand],
             "own Adam": seconds[hand] / seconds[alone],
             "batched seeds": seconds[alone] / seconds[ours],
-            "batched modules and own Adam, autograd's backward": (
-                seconds[theirs] / seconds[batched]
-            ),
         },
+        "batched_modules": seconds[theirs] / seconds[batched],
         "fastest_adam": fastest,
+        "blas": [pool.get("architecture") for pool in threadpool_info()],
         "peak_mb": max(use[ours]["peak_mb"], *(d["peak_mb"] for d in depths.values())),
         "seconds": seconds,
         "seconds_by_depth": {depth: d["seconds"] for depth, d in depths.items()},
@@ -238,5 +240,27 @@ def main() -> bool:
     return bool(wrong)
 
 
+def _print_tables(adams, use, theirs, depths):
+    print("| Adam of torch | CPU seconds, 6 steps |\n|---|---|")
+    print(*(f"| {name} | {seconds:.2f} |" for name, seconds in adams.items()), sep="\n")
+    print(
+        f"\n| {DEPTH} layers, {STEPS} steps, {len(SEEDS)} seeds | CPU seconds | times as fast ",
+        end="",
+    )
+    print("| accuracy | peak |\n|---|---|---|---|---|")
+    for name, it in use.items():
+        times = use[theirs]["seconds"] / it["seconds"]
+        accuracy = "–" if it["accuracy"] is None else f"{it['accuracy']:.3f}"
+        print(
+            f"| {name} | {it['seconds']:.2f} | {times:.1f} | {accuracy} | {it['peak_mb']:.0f} MB |"
+        )
+    print(
+        "\n| depth | seeds | CPU seconds | µs for a layer, a step and a seed |\n|---|---|---|---|"
+    )
+    for depth, seeds in DEPTHS.items():
+        each = 1e6 * depths[depth]["seconds"] / (depth * STEPS * len(seeds))
+        print(f"| {depth} | {len(seeds)} | {depths[depth]['seconds']:.2f} | {each:.1f} |")
+
+
 if __name__ == "__main__":
-    sys.exit(run(sys.argv[1]) if len(sys.argv) > 1 else main())
+    sys.exit(run(*sys.argv[1:]) if len(sys.argv) > 1 else main())

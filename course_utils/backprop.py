@@ -389,23 +389,25 @@ def deep_forward(layers, x, wiring: Wiring, keep=True):
     >>> deep_forward(layers, np.ones((1, 4, 2)), Wiring())[0].sum()
     np.float64(8.0)
     """
-    depth = layers.W.shape[1]
+    depth, pre, post = layers.W.shape[1], wiring.norm == "pre", wiring.norm == "post"
     tape = _Tape.take(depth, x, keep)
-    weights, gates = list(layers.W.swapaxes(0, 1)), _gates(layers.gate, wiring.b, depth, x)
-    z, zero, h = tape.z, tape.zero, tape.h if wiring.norm == "pre" else tape.streams[0]
+    weights, gates = layers.W.swapaxes(0, 1), _gates(layers.gate, wiring.b, depth, x)
+    streams, z, zero = tape.streams, tape.z, tape.zero
+    h = tape.h if pre else streams[0]
     h[...] = np.moveaxis(x, -1, 0)
-    for i, (W, u) in enumerate(zip(weights, tape.inputs, strict=False)):
-        if wiring.norm == "pre":
-            _, (_, tape.scales[i]) = layer_norm_forward(h, 0, out=tape.streams[i])
+    for i, (W, u, gate, slope) in enumerate(
+        zip(weights, tape.inputs, gates, tape.slopes, strict=True)
+    ):
+        if pre:
+            _, (_, tape.scales[i]) = layer_norm_forward(h, 0, out=streams[i])
         np.matmul(W, u, out=tape.z_by_copy)
         if keep:
-            np.greater(z, zero, out=tape.slopes[i])
+            np.greater(z, zero, out=slope)
         np.maximum(z, zero, out=z)
-        if gates is not None:
-            np.multiply(z, gates[i], out=z)
-        H = h if wiring.norm == "pre" else tape.streams[i + 1]
-        h = np.add(_times(wiring.a, h), z, out=H)
-        if wiring.norm == "post":
+        if gate is not None:
+            np.multiply(z, gate, out=z)
+        h = np.add(_times(wiring.a, h), z, out=h if pre else streams[i + 1])
+        if post:
             _, (_, tape.scales[i]) = layer_norm_forward(h, 0, out=h)
     return np.ascontiguousarray(np.moveaxis(h, 0, -1)), tape
 
@@ -454,26 +456,33 @@ def deep_backward(layers, cache, dH, wiring: Wiring):
     """
     tape, (depth, width) = cache, layers.W.shape[1:3]
     tape.open()
+    pre, post, streams, scales = (
+        wiring.norm == "pre",
+        wiring.norm == "post",
+        tape.streams,
+        tape.scales,
+    )
     factor = dH.dtype.type(wiring.b)
     if layers.gate is not None:
         factor = factor * layers.gate[..., None]
-    back = np.ascontiguousarray((factor * layers.W[..., :width]).swapaxes(0, 1).mT)
+    back = list((factor * layers.W[..., :width]).swapaxes(0, 1).mT)
     dW = np.empty_like(layers.W)
     d = np.ascontiguousarray(np.moveaxis(dH, -1, 0))
     # weight gradients a few layers at a time, while their factors are still in the processor
     for low in reversed(range(0, depth, CHUNK)):
         high = min(low + CHUNK, depth)
         for i in reversed(range(low, high)):
-            if wiring.norm == "post":
-                d = layer_norm_backward((tape.streams[i + 1], tape.scales[i]), d, 0)
-            np.multiply(d, tape.slopes[i], out=tape.errors[i - low])
+            if post:
+                d = layer_norm_backward((streams[i + 1], scales[i]), d, 0)
+            np.multiply(d, tape.numbers[i], out=tape.errors[i - low])
             np.matmul(back[i], tape.errors_by_copy[i - low], out=tape.z_by_copy)
             step = tape.z
-            if wiring.norm == "pre":
-                step = layer_norm_backward((tape.streams[i], tape.scales[i]), step, 0)
+            if pre:
+                step = layer_norm_backward((streams[i], scales[i]), step, 0)
             np.add(_times(wiring.a, d), step, out=d)
-        errors, inputs = (part.swapaxes(1, 2) for part in (tape.errors, tape.X[low:high]))
-        np.matmul(errors[: high - low], inputs.mT, out=dW[:, low:high].swapaxes(0, 1))
+        errors = tape.errors[: high - low].swapaxes(1, 2)
+        inputs = tape.X[low:high].swapaxes(1, 2)
+        np.matmul(errors, inputs.mT, out=dW[:, low:high].swapaxes(0, 1))
     dgate = None
     if layers.gate is not None:
         dgate = wiring.b * np.einsum("cdij,cdij->cdi", layers.W, dW)
@@ -497,7 +506,7 @@ def free():
 def _gates(gate, b, depth, x):
     """Say by what each block multiplies F, as an array over (width, copies, batch)."""
     if gate is None:
-        return None if b == 1 else [x.dtype.type(b)] * depth
+        return [None if b == 1 else x.dtype.type(b)] * depth
     gate = (x.dtype.type(b) * gate).transpose(1, 2, 0)[..., None]
     # one number for all features: whole rows of it multiply faster
     return list(gate.repeat(x.shape[1], -1) if gate.shape[1] == 1 else gate)
@@ -515,19 +524,20 @@ class _Tape:
     def __init__(self, depth, x, keep):
         copies, batch, width = x.shape
         self.key, self.filled = (depth, x.shape, x.dtype, keep), keep
-        shape, n = (width, copies, batch), depth if keep else 0
+        shape = width, copies, batch
         # inputs of the branches, each with its row of ones; without `keep` all in one place
-        self.X = np.ones((n + 1, width + 1, copies, batch), x.dtype)
-        self.slopes = np.empty((n, *shape), bool)  # relu'
-        self.errors = np.empty((CHUNK if keep else 0, *shape), x.dtype)
+        self.X = np.ones((depth + 1 if keep else 1, width + 1, copies, batch), x.dtype)
+        slopes = np.empty((depth if keep else 1, *shape), bool)  # relu'
+        self.errors = np.empty((CHUNK, *shape), x.dtype)
         self.z, self.h, self.zero = (np.zeros(shape, x.dtype) for _ in range(3))
         # views are made once: at this size making one costs as much as computing with it
         places = range(depth + 1) if keep else [0] * (depth + 1)
         self.streams = [self.X[i, :width] for i in places]
-        self.inputs = [self.X[i].swapaxes(0, 1) for i in places]
+        self.inputs = [self.X[i].swapaxes(0, 1) for i in places[:-1]]
+        self.slopes = [slopes[i] for i in places[:-1]]
+        self.numbers = [slope.view(np.int8) for slope in self.slopes]  # bool multiplies slowly
         self.errors_by_copy = list(self.errors.swapaxes(1, 2))
-        self.z_by_copy = self.z.swapaxes(0, 1)
-        self.slopes, self.scales = list(self.slopes), [None] * depth
+        self.z_by_copy, self.scales = self.z.swapaxes(0, 1), [None] * depth
 
     @classmethod
     def take(cls, depth, x, keep):
