@@ -187,19 +187,35 @@ class BadBackward(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.first, self.last = nn.Linear(2, 2), nn.Linear(2, 2)
+        self.first, self.second, self.last = (nn.Linear(2, 2) for _ in range(3))
 
     def forward(self, x):
-        return self.last((self.first(x) * 0).abs().sqrt())
+        return self.last((self.second(self.first(x)) * 0).abs().sqrt())
 
 
 def test_a_gradient_that_is_not_finite_is_told_from_a_value_that_is_not():
     run = training.fit(BadBackward, draw, steps=5, learning_rates=(1e-3,), seeds=(0,))
     (copy,) = run.diverged
-    assert (copy.step, copy.layer, copy.in_pass) == (0, "first", "backward")
+    # the backward pass comes from the end: second before first
+    assert (copy.step, copy.layer, copy.in_pass) == (0, "second", "backward")
     assert np.isfinite(run.loss).all()
     with pytest.raises(ValueError, match="diverged"):
         _ = run.best
+
+
+def test_a_bad_gradient_inside_a_deep_stack_is_given_its_block():
+    model = deep_model(depth=9, gate=0.0)()
+    parameters = dict(model.named_parameters())
+    gradients = [torch.zeros(2, *value.shape) for value in parameters.values()]
+    bad = gradients[list(parameters).index("1.layers")]
+    bad[1, :7, 0, 0] = torch.inf
+    assert training._last_bad_gradient(model, parameters, gradients, 1) == "1, block 6"
+
+
+def test_adam_in_pieces_is_adam(monkeypatch):
+    expected = fit_digits(deep_model(gate=0.0), seeds=(0,)).loss
+    monkeypatch.setattr(training._Adam, "BLOCK", 1000)
+    assert np.array_equal(fit_digits(deep_model(gate=0.0), seeds=(0,)).loss, expected)
 
 
 def test_accuracy_and_cross_entropy_are_torchs():
