@@ -3,6 +3,7 @@
 import torch
 from torch import nn
 
+from course_utils import backprop
 from course_utils.wiring import Wiring
 
 
@@ -129,3 +130,205 @@ class Stack(nn.Sequential):
     def __init__(self, depth, width, wiring: Wiring, hidden=None, zero_last=False):
         branches = (MLP(width, hidden, zero_last=zero_last) for _ in range(depth))
         super().__init__(*(Block(branch, wiring, width) for branch in branches))
+
+
+class DeepStack(nn.Module):
+    """Chain `depth` blocks h ← a·h + b·gate ⊙ relu(W norm(h) + c), fast for a thousand of them.
+
+    All layers lie in one tensor, and `backprop.deep_backward` takes the place of autograd's
+    record of each operation. Copies under `torch.vmap`, as in `training.fit`, run together.
+
+    Parameters
+    ----------
+    depth, width : int
+    wiring : Wiring
+        Its norm has no gain and bias of its own.
+    gate : float, Tensor of shape (width,), or None
+        Start of a trained gate for each block: 0.0 is ReZero or SkipInit, a tensor such as
+        ``torch.full((width,), 1e-4)`` LayerScale, None has no gate.
+    gain : float
+        W starts with variance gain²·2/width; depth**-0.5 is Fixup's idea.
+
+    Attributes
+    ----------
+    layers : Parameter, shape (depth, width, width + 1)
+        W with the bias c, which starts at 0, as its last column.
+    gate : Parameter, shape (depth, 1) or (depth, width), or None
+
+    Raises
+    ------
+    ValueError
+        If `depth` is smaller than 1, or the gate is a tensor of another shape.
+
+    References
+    ----------
+    Bachlechner et al. (2021), "ReZero is All You Need", eq. 1; Touvron et al. (2021), "Going
+    deeper with Image Transformers", eq. 4; Zhang et al. (2019), "Fixup Initialization",
+    section 3.
+    Derived in notebooks/06_thousand_layers.ipynb.
+
+    Examples
+    --------
+    >>> net, x = DeepStack(1202, 16, Wiring(), gate=0.0), torch.ones(2, 16)
+    >>> torch.equal(net(x), x), net.layers.shape
+    (True, torch.Size([1202, 16, 17]))
+    """
+
+    def __init__(self, depth, width, wiring: Wiring, gate=None, gain=1.0):
+        super().__init__()
+        if depth < 1:
+            raise ValueError(f"depth must be at least 1, got {depth}")
+        self.wiring = wiring
+        W = torch.randn(depth, width, width) * gain * (2 / width) ** 0.5
+        self.layers = nn.Parameter(torch.cat([W, torch.zeros(depth, width, 1)], -1))
+        self.gate = None
+        if gate is not None:
+            start = torch.as_tensor(gate, dtype=W.dtype).reshape(-1)
+            if len(start) not in (1, width):
+                raise ValueError(f"a gate is one number or {width}, got {len(start)}")
+            self.gate = nn.Parameter(start.repeat(depth, 1))
+
+    def forward(self, x):
+        """Map the stream x, shape (..., width), to its last state, of the same shape."""
+        gate = None if self.gate is None else self.gate[None]
+        h, keep = x.reshape(1, -1, x.shape[-1]), torch.is_grad_enabled()
+        return _Deep.apply(h, self.layers[None], gate, self.wiring, keep, []).view_as(x)
+
+    def block(self, i) -> nn.Module:
+        """Copy block i into an ordinary module with the same values.
+
+        Parameters
+        ----------
+        i : int
+            Counted from 0.
+
+        Returns
+        -------
+        OneLayer
+
+        Examples
+        --------
+        >>> net, x = DeepStack(1, 4, Wiring(b=0.5)), torch.ones(2, 4)
+        >>> torch.allclose(net.block(0)(x), net(x))
+        True
+        """
+        gate = None if self.gate is None else self.gate[i].detach().clone()
+        block = OneLayer(self.layers.shape[1], self.wiring, gate).to(self.layers)
+        with torch.no_grad():
+            block.linear.weight.copy_(self.layers[i, :, :-1])
+            block.linear.bias.copy_(self.layers[i, :, -1])
+        return block
+
+    def first_nonfinite(self, x):
+        """Find the first block that turns finite numbers into infinity or NaN.
+
+        Parameters
+        ----------
+        x : Tensor, shape (..., width)
+
+        Returns
+        -------
+        int or None
+            Counted from 0; None where every block's output is finite.
+
+        Examples
+        --------
+        >>> torch.manual_seed(0)
+        <torch._C.Generator object at ...>
+        >>> DeepStack(1202, 16, Wiring()).first_nonfinite(torch.ones(1, 16)) < 1202
+        True
+        """
+        gates = [None] * len(self.layers) if self.gate is None else self.gate
+        with torch.no_grad():
+            for i, (layer, gate) in enumerate(zip(self.layers, gates, strict=True)):
+                x = _one_layer(x, layer[:, :-1], layer[:, -1], gate, self.wiring)
+                if not x.isfinite().all():
+                    return i
+        return None
+
+
+class OneLayer(nn.Module):
+    """Compute one block of a `DeepStack`: h ← a·h + b·gate ⊙ relu(W norm(h) + c).
+
+    Parameters
+    ----------
+    width : int
+    wiring : Wiring
+        Its norm has no gain and bias of its own.
+    gate : Tensor, shape (1,) or (width,), optional
+        Start of a trained gate.
+
+    References
+    ----------
+    He et al. (2015), "Delving Deep into Rectifiers", eq. 10, for the variance 2/width.
+    Used from notebooks/06_thousand_layers.ipynb on.
+
+    Examples
+    --------
+    >>> OneLayer(3, Wiring(), gate=torch.zeros(1))(torch.ones(3))
+    tensor([1., 1., 1.], grad_fn=<AddBackward0>)
+    """
+
+    def __init__(self, width, wiring: Wiring, gate=None):
+        super().__init__()
+        self.wiring = wiring
+        self.linear = nn.Linear(width, width)
+        nn.init.normal_(self.linear.weight, std=(2 / width) ** 0.5)
+        nn.init.zeros_(self.linear.bias)
+        self.gate = None if gate is None else nn.Parameter(gate)
+
+    def forward(self, h):
+        """Map the stream h, shape (..., width), to its next state, of the same shape."""
+        return _one_layer(h, self.linear.weight, self.linear.bias, self.gate, self.wiring)
+
+
+def _one_layer(h, W, c, gate, wiring):
+    norm, a, b = wiring.norm, wiring.a, wiring.b
+    f = torch.relu(nn.functional.linear(_layer_norm(h) if norm == "pre" else h, W, c))
+    f = f if gate is None else gate * f
+    f = f if b == 1 else b * f
+    h = f if a == 0 else (h if a == 1 else a * h) + f
+    return _layer_norm(h) if norm == "post" else h
+
+
+def _layer_norm(h):
+    return nn.functional.layer_norm(h, h.shape[-1:])
+
+
+class _Deep(torch.autograd.Function):
+    """Lets autograd call `backprop.deep_forward` and `deep_backward`, copies on axis 0."""
+
+    @staticmethod
+    def forward(x, layers, gate, wiring, keep, kept):
+        H, cache = backprop.deep_forward(_arrays(layers, gate), x.numpy(), wiring, keep)
+        kept.append(cache)
+        return torch.from_numpy(H)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        _, layers, gate, ctx.wiring, _, kept = inputs
+        ctx.save_for_backward(layers, gate)
+        ctx.cache = kept.pop()
+
+    @staticmethod
+    def backward(ctx, dH):
+        layers = _arrays(*ctx.saved_tensors)
+        dx, gradients = backprop.deep_backward(layers, ctx.cache, dH.numpy(), ctx.wiring)
+        back = (None if g is None else torch.from_numpy(g) for g in (dx, *gradients))
+        return (*back, None, None, None)
+
+    @staticmethod
+    def vmap(info, in_dims, *inputs):
+        # each copy comes with an axis of its own, of length 1: the copies take its place
+        tensors = []
+        for t, dim in zip(inputs[:3], in_dims[:3], strict=True):
+            if t is not None:
+                t = t[None].expand(info.batch_size, *t.shape) if dim is None else t.movedim(dim, 0)
+                t = t.flatten(0, 1)
+            tensors.append(t)
+        H = _Deep.apply(*tensors, *inputs[3:])
+        return H.unflatten(0, (info.batch_size, -1)), 0
+
+
+def _arrays(layers, gate):
+    return backprop.Layers(*(t if t is None else t.detach().numpy() for t in (layers, gate)))

@@ -51,6 +51,38 @@ def digits() -> Digits:
     return Digits(x[:train], y[:train], x[train:], y[train:])
 
 
+def digits_task(batch=128):
+    """Make a task of the training digits: random batches of pixels and labels.
+
+    Parameters
+    ----------
+    batch : int
+
+    Returns
+    -------
+    callable
+        Maps a `torch.Generator` to x, shape (batch, 64), and y, shape (batch,), int64, as
+        `training.fit` wants it.
+
+    Examples
+    --------
+    >>> import torch
+    >>> x, y = digits_task(32)(torch.Generator().manual_seed(0))
+    >>> x.shape, y.shape
+    (torch.Size([32, 64]), torch.Size([32]))
+    """
+    import torch  # here, so that the NumPy lessons need not wait for it
+
+    d = digits()
+    x, y = torch.from_numpy(d.x_train), torch.from_numpy(d.y_train)
+
+    def draw(generator):
+        chosen = torch.randint(len(x), (batch,), generator=generator)
+        return x[chosen], y[chosen]
+
+    return draw
+
+
 def linear_task(target, batch=64):
     """Make a task without end: normal inputs x, answers x @ target.
 

@@ -149,13 +149,12 @@ def gradient_norms(branches, x, dH, wiring: Wiring):
 
     Parameters
     ----------
-    branches : sequence of backprop.Branch
+    branches : sequence of backprop.Branch or backprop.Gated
         May hold seeds on a leading axis.
     x : ndarray, shape (..., batch, width)
     dH : ndarray, shape (..., batch, width)
         ∂L/∂H at the output.
     wiring : Wiring
-        Without a norm.
 
     Returns
     -------

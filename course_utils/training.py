@@ -1,11 +1,14 @@
 """Train many copies of a network at once: every learning rate with every seed."""
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch.func import functional_call, stack_module_state, vmap
 
+from course_utils import backprop
+from course_utils.blocks import DeepStack
 from course_utils.environment import progress
 
 BATCH_SEED = 1_000_000
@@ -31,6 +34,75 @@ def mse(prediction, target):
     return (prediction - target).square().flatten(1).mean(1)
 
 
+def cross_entropy(prediction, target):
+    """Average −log of the probability that softmax gives to the right class.
+
+    Parameters
+    ----------
+    prediction : Tensor, shape (copies, batch, classes)
+    target : Tensor, shape (copies, batch), int64
+
+    Returns
+    -------
+    Tensor, shape (copies,)
+
+    Examples
+    --------
+    >>> cross_entropy(torch.zeros(2, 3, 10), torch.zeros(2, 3, dtype=torch.int64)).exp().round()
+    tensor([10., 10.])
+    """
+    log_probability = prediction.log_softmax(-1).gather(-1, target.unsqueeze(-1))
+    return -log_probability.flatten(1).mean(1)
+
+
+def accuracy(prediction, target):
+    """Count the share of right classes; for `Run.evaluate`.
+
+    Parameters
+    ----------
+    prediction : Tensor, shape (copies, batch, classes)
+    target : Tensor, shape (copies, batch), int64
+
+    Returns
+    -------
+    Tensor, shape (copies,)
+
+    Examples
+    --------
+    >>> accuracy(torch.eye(2)[None], torch.tensor([[0, 0]]))
+    tensor([0.5000])
+    """
+    return (prediction.argmax(-1) == target).float().flatten(1).mean(1)
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """Say where the numbers of one copy first stopped being finite.
+
+    Attributes
+    ----------
+    learning_rate : float
+    seed : int
+    step : int
+        Counted from 0.
+    layer : str
+        Name of the module, such as ``"1, block 187"``.
+    in_pass : {"forward", "backward"}
+    """
+
+    learning_rate: float
+    seed: int
+    step: int
+    layer: str
+    in_pass: str
+
+    def __str__(self):
+        return (
+            f"learning rate {self.learning_rate:g}, seed {self.seed}: not finite at step "
+            f"{self.step} in the {self.in_pass} pass of {self.layer}"
+        )
+
+
 @dataclass(frozen=True)
 class Run:
     """Hold what `fit` measured and what it trained.
@@ -38,9 +110,12 @@ class Run:
     Attributes
     ----------
     loss : ndarray, shape (steps, learning_rates, seeds)
-        Training loss before each step; shorter where training was interrupted.
+        Training loss before each step; shorter where training was interrupted or every
+        copy had diverged.
     learning_rates : tuple of float
     seeds : tuple of int
+    diverged : tuple of Divergence
+        One for each copy that stopped being finite, in the order of its step.
     """
 
     loss: np.ndarray
@@ -48,13 +123,13 @@ class Run:
     seeds: tuple
     _model: torch.nn.Module
     _parameters: dict
+    diverged: tuple = ()
 
     @property
     def best(self) -> int:
         """Index of the learning rate with the lowest training loss over the last tenth.
 
-        The mean over seeds decides; a learning rate with a loss that is not finite there
-        loses.
+        The mean over seeds decides; a learning rate at which a copy diverged loses.
 
         Raises
         ------
@@ -63,6 +138,8 @@ class Run:
         """
         tail = self.loss[-max(1, len(self.loss) // 10) :]
         mean = tail.mean((0, 2))
+        for copy in self.diverged:
+            mean[self.learning_rates.index(copy.learning_rate)] = np.inf
         if not np.isfinite(mean).any():
             raise ValueError(f"training diverged at every learning rate, {self.learning_rates}")
         return int(np.argmin(np.where(np.isfinite(mean), mean, np.inf)))
@@ -87,12 +164,23 @@ class Run:
         return value.reshape(len(self.learning_rates), -1).numpy()
 
 
-def fit(make_model, draw, *, steps, learning_rates=(1e-3, 3e-3, 1e-2), seeds=(0, 1, 2), loss=mse):
+def fit(
+    make_model,
+    draw,
+    *,
+    steps,
+    learning_rates=(1e-3, 3e-3, 1e-2),
+    seeds=(0, 1, 2),
+    loss=mse,
+    clip=None,
+    warmup=0,
+):
     """Train one copy of a model per learning rate and seed, all in one batched tensor.
 
     A seed decides the initial weights and, by a generator of their own, the batches;
     copies that differ only in the learning rate share both. The random numbers of the
-    notebook stay as they were. The optimiser is Adam without weight decay.
+    notebook stay as they were. The optimiser is Adam without weight decay. A copy whose
+    numbers stop being finite leaves the others alone; when all have, training stops.
 
     Parameters
     ----------
@@ -106,11 +194,16 @@ def fit(make_model, draw, *, steps, learning_rates=(1e-3, 3e-3, 1e-2), seeds=(0,
     seeds : sequence of int
     loss : callable
         Maps (copies, batch, ...) predictions and targets to (copies,).
+    clip : float, optional
+        Longest gradient; a copy's longer one is shortened to it.
+    warmup : int
+        Steps over which the learning rate grows linearly to its full size.
 
     Returns
     -------
     Run
-        Interrupting the kernel ends training early and keeps what it has.
+        The same to the last bit each time on one machine. Interrupting the kernel ends
+        training early and keeps what it has.
 
     Raises
     ------
@@ -142,53 +235,120 @@ def fit(make_model, draw, *, steps, learning_rates=(1e-3, 3e-3, 1e-2), seeds=(0,
         for seed in seeds:
             torch.manual_seed(seed)
             models.append(make_model())
-    model, copies = models[0], models * len(learning_rates)
-    parameters = {
-        name: value.detach().clone().requires_grad_()
-        for name, value in stack_module_state(copies)[0].items()
-    }
+    model, copies = models[0], list(itertools.product(learning_rates, seeds))
+    flat, parameters = _one_tensor(stack_module_state(models * len(learning_rates))[0])
     # another seed than the weights', or the first batches would repeat their numbers
     generators = [torch.Generator().manual_seed(BATCH_SEED + seed) for seed in seeds]
-    adam = _Adam(parameters.values(), torch.tensor(learning_rates).repeat_interleave(len(seeds)))
-    history = []
+    adam = _Adam(flat, torch.tensor(learning_rates).repeat_interleave(len(seeds)), clip, warmup)
+    history, diverged = [], {}
     try:
-        for _ in progress(range(steps), "training"):
+        for step in progress(range(steps), "training"):
             batches = [draw(generator) for generator in generators] * len(learning_rates)
             x, y = (torch.stack(parts) for parts in zip(*batches, strict=True))
             losses = loss(_apply(model, parameters, x), y)
             # the copies share no weight, so the gradient of the sum is each one's own
-            adam.step(torch.autograd.grad(losses.sum(), list(parameters.values())))
+            gradients = torch.autograd.grad(losses.sum(), list(parameters.values()))
             history.append(losses.detach())
+            for copy in (~(losses.isfinite() & adam.take(gradients))).nonzero().flatten().tolist():
+                if copy not in diverged:
+                    place = _first_nonfinite(model, parameters, gradients, x, losses, copy)
+                    diverged[copy] = Divergence(*copies[copy], step, *place)
+            if len(diverged) == len(copies):
+                print(f"Training stopped, every copy diverged. {next(iter(diverged.values()))}.")
+                break
+            adam.step()
     except KeyboardInterrupt:
         if not history:
             raise
         print(f"Training was interrupted after {len(history)} of {steps} steps; those are kept.")
+    finally:
+        backprop.free()
     loss_array = torch.stack(history).reshape(-1, len(learning_rates), len(seeds)).numpy()
-    return Run(loss_array, learning_rates, seeds, model, parameters)
+    return Run(loss_array, learning_rates, seeds, model, parameters, tuple(diverged.values()))
 
 
 def _apply(model, parameters, x):
     return vmap(lambda p, x_one: functional_call(model, p, (x_one,)))(parameters, x)
 
 
+def _one_tensor(stacked):
+    """Lay all weights into one tensor, (copies, weights), and name the views into it."""
+    flat = torch.cat([value.detach().flatten(1) for value in stacked.values()], 1)
+    parts = flat.split([value[0].numel() for value in stacked.values()], 1)
+    views = zip(stacked.items(), parts, strict=True)
+    return flat, {
+        name: part.view_as(value).detach().requires_grad_() for (name, value), part in views
+    }
+
+
+def _first_nonfinite(model, parameters, gradients, x, losses, copy):
+    """Name the layer, and the pass, where one copy's numbers first are not finite."""
+    if losses[copy].isfinite():
+        return _last_bad_gradient(model, parameters, gradients, copy), "backward"
+    found = []
+
+    def watch(name, module):
+        def look(module, inputs, output):
+            if not found and not output.isfinite().all():
+                block = module.first_nonfinite(*inputs) if isinstance(module, DeepStack) else None
+                found.append(_name(name, module, block))
+
+        return module.register_forward_hook(look)
+
+    handles = [watch(name, module) for name, module in model.named_modules()]
+    try:
+        with torch.no_grad():
+            functional_call(model, {n: p[copy] for n, p in parameters.items()}, (x[copy],))
+    finally:
+        for handle in handles:
+            handle.remove()
+    return found[0] if found else "the loss", "forward"
+
+
+def _last_bad_gradient(model, parameters, gradients, copy):
+    """Name the layer nearest to the loss: the backward pass meets it first."""
+    for name, gradient in reversed(list(zip(parameters, gradients, strict=True))):
+        bad = ~gradient[copy].isfinite()
+        if bad.any():
+            owner = name.rpartition(".")[0]
+            module, block = model.get_submodule(owner), None
+            if isinstance(module, DeepStack):
+                block = bad.flatten(1).any(1).nonzero().max().item()
+            return _name(owner, module, block)
+    raise AssertionError("no gradient of a diverged copy is bad")
+
+
+def _name(name, module, block):
+    name = name or type(module).__name__
+    return name if block is None else f"{name}, block {block}"
+
+
 class _Adam:
     """Adam on all copies at once; torch.optim costs 2 s and 76 MB to import."""
 
-    def __init__(self, parameters, learning_rates, betas=(0.9, 0.999), eps=1e-8):
-        self.parameters = list(parameters)
-        self.learning_rates, self.betas, self.eps, self.t = learning_rates, betas, eps, 0
-        flat = torch.cat([p.detach().flatten(1) for p in self.parameters], 1)
-        self.m, self.v = torch.zeros_like(flat), torch.zeros_like(flat)
+    BLOCK = 2**14  # weights of a copy that are worked on while they are in the cache
 
-    def step(self, gradients):
+    def __init__(self, flat, learning_rates, clip=None, warmup=0, betas=(0.9, 0.999), eps=1e-8):
+        self.flat, self.learning_rates, self.clip, self.warmup = flat, learning_rates, clip, warmup
+        self.betas, self.eps, self.t = betas, eps, 0
+        self.g, self.m, self.v = (torch.zeros_like(flat) for _ in range(3))
+
+    def take(self, gradients):
+        """Take the gradients in; tell which copies have finite ones."""
+        torch.cat([gradient.flatten(1) for gradient in gradients], 1, out=self.g)
+        return (self.g * 0).sum(1) == 0
+
+    def step(self):
+        """Move the weights."""
         self.t += 1
-        g = torch.cat([gradient.flatten(1) for gradient in gradients], 1)  # (copies, all weights)
+        if self.clip is not None:
+            self.g *= (self.clip / self.g.norm(dim=1, keepdim=True)).clamp(max=1)
         beta1, beta2 = self.betas
-        self.m.lerp_(g, 1 - beta1)
-        self.v.mul_(beta2).addcmul_(g, g, value=1 - beta2)
-        scale = (self.learning_rates / (1 - beta1**self.t)).unsqueeze(1)
-        update = scale * self.m / ((self.v / (1 - beta2**self.t)).sqrt() + self.eps)
-        with torch.no_grad():
-            parts = update.split([p[0].numel() for p in self.parameters], dim=1)
-            for parameter, part in zip(self.parameters, parts, strict=True):
-                parameter -= part.view_as(parameter)
+        rate = self.learning_rates * min(1, self.t / max(1, self.warmup))
+        scale = (rate / (1 - beta1**self.t)).unsqueeze(1)
+        tensors = (self.flat, self.g, self.m, self.v)
+        for p, g, m, v in zip(*(t.split(self.BLOCK, 1) for t in tensors), strict=True):
+            m.lerp_(g, 1 - beta1)
+            v.mul_(beta2).addcmul_(g, g, value=1 - beta2)
+            size = (v / (1 - beta2**self.t)).sqrt_().add_(self.eps)
+            p.sub_((scale * m).div_(size))

@@ -291,7 +291,7 @@ RIGHTS = {  # who may import what of the course; a module may always import itse
     "environment": {"plots"},
     "data": set(),
     "backprop": {"wiring"},
-    "blocks": {"wiring", "data"},
+    "blocks": {"wiring", "data", "backprop"},
     "training": {"blocks", "data", "backprop", "environment"},
     "probes": {"blocks", "data", "backprop", "wiring"},
     "plots": set(),

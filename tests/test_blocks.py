@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from course_utils.blocks import MLP, Block, Stack
+from course_utils.blocks import MLP, Block, DeepStack, OneLayer, Stack
 from course_utils.wiring import PLAIN, RESIDUAL, Wiring
 
 X = torch.randn(7, 6, generator=torch.Generator().manual_seed(0), dtype=torch.double)
@@ -59,3 +59,94 @@ def test_the_branch_keeps_the_squared_length_on_average():
 def test_errors_quote_what_came():
     with pytest.raises(ValueError, match="width=None"):
         Block(MLP(6), Wiring(norm="pre"))
+
+
+RECIPES = {
+    "plain": (PLAIN, {}),
+    "residual": (RESIDUAL, {}),
+    "1/depth": (Wiring(b=1 / 20), {}),
+    "pre-norm": (Wiring(norm="pre"), {}),
+    "post-norm": (Wiring(norm="post"), {}),
+    "rezero": (RESIDUAL, {"gate": 0.0}),
+    "layer-scale": (RESIDUAL, {"gate": torch.full((6,), 0.1)}),
+    "fixup": (RESIDUAL, {"gate": 1.0, "gain": 20**-0.5}),
+}
+
+
+def deep(recipe, depth=20):
+    torch.manual_seed(1)
+    wiring, options = RECIPES[recipe]
+    net = DeepStack(depth, 6, wiring, **options).double()
+    with torch.no_grad():  # no gate at 0, no bias at 0
+        for parameter in net.parameters():
+            parameter += 0.05 * torch.randn_like(parameter)
+    return net
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_deep_stack_equals_a_sequential_of_its_blocks(recipe):
+    net = deep(recipe)
+    ordinary = nn.Sequential(*(net.block(i) for i in range(20)))
+    assert all(isinstance(block, OneLayer) for block in ordinary)
+    inputs = [X.clone().requires_grad_() for _ in range(2)]
+    outputs = [net(inputs[0]), ordinary(inputs[1])]
+    assert torch.allclose(*outputs, rtol=0, atol=1e-10)
+    for out in outputs:
+        (out**2).sum().backward()
+    scale = inputs[1].grad.abs().max()
+    assert torch.allclose(inputs[0].grad, inputs[1].grad, rtol=0, atol=1e-10 * scale)
+    for i, block in enumerate(ordinary):
+        expected = torch.cat([block.linear.weight.grad, block.linear.bias.grad[:, None]], 1)
+        atol = 1e-10 * max(1, expected.abs().max())
+        assert torch.allclose(net.layers.grad[i], expected, rtol=0, atol=atol)
+        if net.gate is not None:
+            atol = 1e-10 * max(1, block.gate.grad.abs().max())
+            assert torch.allclose(net.gate.grad[i], block.gate.grad, rtol=0, atol=atol)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_copies_under_vmap_equal_one_by_one(recipe):
+    nets = [deep(recipe) for _ in range(3)]
+    for i, net in enumerate(nets):
+        net.layers.data *= 1 + 0.01 * i
+    stacked, _ = torch.func.stack_module_state(nets)
+    call = torch.func.vmap(lambda p, x: torch.func.functional_call(nets[0], p, (x,)), (0, None))
+    together = call(stacked, X)
+    (together**2).sum().backward()
+    for i, net in enumerate(nets):
+        alone = net(X)
+        assert torch.equal(together[i], alone)
+        (alone**2).sum().backward()
+        for name, parameter in net.named_parameters():
+            assert torch.equal(stacked[name].grad[i], parameter.grad)
+
+
+def test_a_batch_may_have_more_axes_and_need_no_gradient():
+    net = deep("pre-norm")
+    with torch.no_grad():
+        flat = net(X[:6])
+        assert torch.equal(net(X[:6].reshape(2, 3, 6)).reshape(6, 6), flat)
+
+
+def test_rezero_starts_as_the_identity_and_its_gates_learn():
+    net = DeepStack(1202, 6, RESIDUAL, gate=0.0).double()
+    out = net(X)
+    assert torch.equal(out, X)
+    (out**2).sum().backward()
+    assert net.gate.grad.abs().min() > 0
+    assert not net.layers.grad.any()
+
+
+def test_the_first_block_that_overflows_is_found():
+    net = DeepStack(30, 6, RESIDUAL)
+    with torch.no_grad():
+        net.layers[17] = torch.inf
+    assert net.first_nonfinite(X.float()) == 17
+    assert deep("rezero").first_nonfinite(X) is None
+
+
+def test_a_deep_stack_says_what_it_cannot_build():
+    with pytest.raises(ValueError, match="got 0"):
+        DeepStack(0, 6, RESIDUAL)
+    with pytest.raises(ValueError, match="one number or 6, got 4"):
+        DeepStack(2, 6, RESIDUAL, gate=torch.zeros(4))

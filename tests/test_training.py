@@ -3,8 +3,9 @@ import pytest
 import torch
 from torch import nn
 
-from course_utils import training
-from course_utils.blocks import Stack
+from course_utils import backprop, training
+from course_utils.blocks import DeepStack, Stack
+from course_utils.data import digits_task
 from course_utils.wiring import RESIDUAL
 
 TARGET = torch.tensor([[1.0, 2.0], [-1.0, 0.5]])
@@ -94,3 +95,137 @@ def test_errors_quote_what_came():
         training.fit(make_model, draw, steps=0)
     with pytest.raises(ValueError, match=r"seeds=\(\)"):
         training.fit(make_model, draw, steps=1, seeds=())
+
+
+def deep_model(depth=40, **options):
+    def make():
+        return nn.Sequential(
+            nn.Linear(64, 8), DeepStack(depth, 8, RESIDUAL, **options), nn.Linear(8, 10)
+        )
+
+    return make
+
+
+def fit_digits(make, steps=8, **options):
+    return training.fit(make, digits_task(32), steps=steps, loss=training.cross_entropy, **options)
+
+
+def test_a_deep_net_is_trained_as_its_ordinary_sequential_is():
+    run = fit_digits(deep_model(gate=0.0), learning_rates=(1e-2,), seeds=(4,), steps=15)
+    torch.manual_seed(4)
+    first, stack, last = deep_model(gate=0.0)()
+    model = nn.Sequential(first, *(stack.block(i) for i in range(40)), last)
+    generator = torch.Generator().manual_seed(training.BATCH_SEED + 4)
+    adam, draw_digits = torch.optim.Adam(model.parameters(), lr=1e-2), digits_task(32)
+    for step in range(15):
+        x, y = draw_digits(generator)
+        loss = nn.functional.cross_entropy(model(x), y)
+        assert run.loss[step, 0, 0] == pytest.approx(loss.item(), rel=1e-3)
+        adam.zero_grad()
+        loss.backward()
+        adam.step()
+
+
+def test_deep_copies_are_the_same_to_the_last_bit_whatever_rates_run_beside_them():
+    options = {"seeds": (0, 1), "learning_rates": (3e-3,)}
+    first, second = (fit_digits(deep_model(gate=0.0), **options).loss for _ in range(2))
+    assert np.array_equal(first, second)
+    more = fit_digits(deep_model(gate=0.0), seeds=(0, 1), learning_rates=(3e-3, 1e-2)).loss
+    assert np.array_equal(more[:, :1], first)
+
+
+def test_a_long_gradient_is_clipped_for_each_copy_by_itself():
+    adam = training._Adam(torch.zeros(2, 4), torch.ones(2), clip=1.0)
+    adam.take([torch.tensor([[3.0, 0, 0, 4.0], [0.3, 0, 0, 0.4]])])
+    adam.step()
+    assert torch.allclose(adam.g.norm(dim=1), torch.tensor([1.0, 0.5]))
+
+
+def test_warm_up_starts_with_small_steps():
+    adam = training._Adam(torch.zeros(1, 3), torch.tensor([0.1]), warmup=10)
+    adam.take([torch.ones(1, 3)])
+    adam.step()
+    assert torch.allclose(adam.flat, torch.tensor(-0.01))
+    assert run_loss(warmup=0) != run_loss(warmup=5)
+
+
+def run_loss(**options):
+    return training.fit(make_model, draw, steps=3, seeds=(0,), **options).loss[-1, 0, 0]
+
+
+def test_a_residual_net_of_1202_layers_without_scaling_stops_and_says_where(capsys):
+    run = fit_digits(deep_model(1202), learning_rates=(1e-3,), seeds=(0, 1))
+    assert run.loss.shape == (1, 1, 2)
+    assert "every copy diverged" in capsys.readouterr().out
+    for seed, copy in enumerate(run.diverged):
+        torch.manual_seed(seed)
+        first, stack, _ = deep_model(1202)()
+        generator = torch.Generator().manual_seed(training.BATCH_SEED + seed)
+        h = first(digits_task(32)(generator)[0])
+        for i in range(1202):
+            h = stack.block(i)(h)
+            if not h.isfinite().all():
+                break
+        assert (copy.seed, copy.step, copy.in_pass) == (seed, 0, "forward")
+        assert copy.layer == f"1, block {i}"
+    with pytest.raises(ValueError, match="diverged"):
+        _ = run.best
+
+
+def test_the_others_train_on_where_one_copy_diverges():
+    options = {"seeds": (0, 1), "steps": 12}
+    run = fit_digits(deep_model(gate=0.0), learning_rates=(3e-3, 1e30), **options)
+    alone = fit_digits(deep_model(gate=0.0), learning_rates=(3e-3,), **options)
+    assert np.array_equal(run.loss[:, :1], alone.loss)
+    assert [(copy.learning_rate, copy.seed) for copy in run.diverged] == [(1e30, 0), (1e30, 1)]
+    assert {copy.step for copy in run.diverged} == {1}
+    assert run.best == 0
+
+
+class BadBackward(nn.Module):
+    """A square root at 0: the value is finite, its slope is not."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second, self.last = (nn.Linear(2, 2) for _ in range(3))
+
+    def forward(self, x):
+        return self.last((self.second(self.first(x)) * 0).abs().sqrt())
+
+
+def test_a_gradient_that_is_not_finite_is_told_from_a_value_that_is_not():
+    run = training.fit(BadBackward, draw, steps=5, learning_rates=(1e-3,), seeds=(0,))
+    (copy,) = run.diverged
+    # the backward pass comes from the end: second before first
+    assert (copy.step, copy.layer, copy.in_pass) == (0, "second", "backward")
+    assert np.isfinite(run.loss).all()
+    with pytest.raises(ValueError, match="diverged"):
+        _ = run.best
+
+
+def test_a_bad_gradient_inside_a_deep_stack_is_given_its_block():
+    model = deep_model(depth=9, gate=0.0)()
+    parameters = dict(model.named_parameters())
+    gradients = [torch.zeros(2, *value.shape) for value in parameters.values()]
+    bad = gradients[list(parameters).index("1.layers")]
+    bad[1, :7, 0, 0] = torch.inf
+    assert training._last_bad_gradient(model, parameters, gradients, 1) == "1, block 6"
+
+
+def test_adam_in_pieces_is_adam(monkeypatch):
+    expected = fit_digits(deep_model(gate=0.0), seeds=(0,)).loss
+    monkeypatch.setattr(training._Adam, "BLOCK", 1000)
+    assert np.array_equal(fit_digits(deep_model(gate=0.0), seeds=(0,)).loss, expected)
+
+
+def test_accuracy_and_cross_entropy_are_torchs():
+    logits, y = torch.randn(3, 50, 10), torch.randint(10, (3, 50))
+    expected = [nn.functional.cross_entropy(p, t) for p, t in zip(logits, y, strict=True)]
+    assert torch.allclose(training.cross_entropy(logits, y), torch.stack(expected))
+    share = (logits.argmax(-1) == y).double().mean(1)
+    assert torch.allclose(training.accuracy(logits, y).double(), share, atol=1e-7)
+
+
+def test_no_memory_is_held_after_training():
+    fit_digits(deep_model(gate=0.0), steps=2)
+    assert backprop._Tape.spare is None
