@@ -70,8 +70,8 @@ def judge(exercise, call, seed=0, held_back=False) -> Verdict:
         ``call(name, arguments, probe, timeout) → Reply``; raises `CallFailed`.
     seed : int
         Draws the arguments of the cases.
-    held_back : bool
-        Also run the cases that the learner's notebook does not.
+    held_back : {False, True, "only"}
+        Also run the cases that the learner's notebook does not; or them alone.
 
     Returns
     -------
@@ -87,7 +87,7 @@ def judge(exercise, call, seed=0, held_back=False) -> Verdict:
     """
     findings, trials = [], []
     for index, case in enumerate(exercise.cases):
-        if case.held_back and not held_back:
+        if case.held_back != (held_back == "only") and held_back is not True:
             continue
         arguments = case.arguments(np.random.default_rng([seed, index]))
         try:
@@ -255,7 +255,8 @@ def _equal(reply, value, tolerance):
 
 def _same(before, after):
     return (
-        isinstance(after, np.ndarray)
+        isinstance(before, np.ndarray)
+        and isinstance(after, np.ndarray)
         and (before.dtype, before.shape) == (after.dtype, after.shape)
         and np.array_equal(before, after, equal_nan=True)
     )

@@ -231,7 +231,8 @@ def _largest(measure):
 
 
 def _spectral(J, b, **order):
-    return np.linalg.norm(_stretch(J, b, **order), 2)
+    product = _stretch(J, b, **order)
+    return np.linalg.norm(product, 2) if np.isfinite(product).all() else np.inf
 
 
 def _gain_fault(arguments, value):

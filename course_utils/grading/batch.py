@@ -6,6 +6,7 @@ import json
 import os
 import tempfile
 import traceback
+from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -124,7 +125,11 @@ def grade(source, out, settings, jobs=-1, cluster=None):
     """
     store = Path(out) / "marks"
     store.mkdir(parents=True, exist_ok=True)
-    submissions = find(source, list(settings.released))
+    submissions = [
+        one
+        for one in find(source, list(settings.released))
+        if Path(out).resolve() not in Path(source, one.path).resolve().parents
+    ]
     if not submissions:
         raise Unreadable(f"there are no notebooks in {source}")
     try:
@@ -151,11 +156,26 @@ def _grade(submissions, store, settings, jobs, cluster):
         if jobs != 1:
             probe.close()
     with _backend(jobs, cluster) as parallel:
+        _mark_all(tasks, store, settings, parallel)
+    return entries, len(tasks)
+
+
+def _mark_all(tasks, store, settings, parallel):
+    try:
         # results come as they are ready; few notebooks are in memory at a time
         results = parallel(joblib.delayed(_task)(*_work(entry, settings)) for entry in tasks)
         for key, result in progress(results, "marking", total=len(tasks)):
             save(store, key, result)
-    return entries, len(tasks)
+    except BrokenExecutor:  # a process that marks was killed, perhaps by what it marked
+        if len(tasks) == 1:
+            (entry,) = tasks
+            reason = "the process that marked it was killed"
+            result = unreadable(reason, entry.submission.lesson, settings)
+            save(store, entry.key, {**result, "error": reason})
+            return
+        for entry in tasks:
+            if load(store, entry.key) is None:
+                _mark_all([entry], store, settings, parallel)
 
 
 def _entry(submission, settings):

@@ -6,6 +6,7 @@ out of a sandbox is believed to be data of the right form, and nothing more.
 
 import base64
 import json
+import re
 import struct
 import time
 
@@ -15,6 +16,7 @@ from course_utils.checks.values import Foreign
 
 MAX_FRAME = 2**24  # bytes
 MAX_DEPTH = 50
+DTYPE = re.compile(r"[<>|=]?[biufc][0-9]{1,2}")
 
 
 class ChannelError(Exception):
@@ -93,8 +95,10 @@ def _decode(message, depth):
     ((kind, value),) = message.items() if isinstance(message, dict) else ((message, None),)
     if kind == "array":
         dtype, shape, data = value
-        dtype = np.dtype(_checked(dtype, str))
-        if dtype.kind not in "biufc" or not all(_checked(n, int) >= 0 for n in shape):
+        if not DTYPE.fullmatch(_checked(dtype, str)):
+            raise ValueError(f"no array of type {dtype[:50]!r}")
+        dtype = np.dtype(dtype)
+        if not all(_checked(n, int) >= 0 for n in shape):
             raise ValueError(f"no array of {dtype} and shape {shape}")
         raw = base64.b64decode(_checked(data, str), validate=True)
         return np.frombuffer(raw, dtype).reshape(tuple(shape)).astype(dtype.newbyteorder("="))
@@ -104,7 +108,9 @@ def _decode(message, depth):
         return {_checked(key, str): _decode(item, depth - 1) for key, item in value}
     if kind == "foreign":
         return Foreign(_checked(value, str)[:100])
-    if kind == "plain" and (value is None or type(value) in (bool, int, float, str)):
+    if kind == "plain" and (value is None or type(value) in (bool, float, str)):
+        return value
+    if kind == "plain" and type(value) is int and abs(value) < 2**63:
         return value
     raise ValueError(f"no kind {str(kind)[:50]!r}")
 
@@ -175,17 +181,19 @@ def receive(sock, seconds=None, watch=None):
 
 
 def _exactly(sock, size, until, watch):
-    parts = bytearray()
+    parts, watched = bytearray(), time.monotonic()
     while len(parts) < size:
-        left = None if until is None else until - time.monotonic()
-        if left is not None and left <= 0:
+        now = time.monotonic()
+        left = 0.25 if until is None else until - now
+        if left <= 0:
             raise TooLate("no message in time")
-        sock.settimeout(left if watch is None else min(0.25, left or 0.25))
+        if watch is not None and now - watched > 0.25:
+            watch()
+            watched = now
+        sock.settimeout(None if watch is None and until is None else min(0.3, left))
         try:
             part = sock.recv(min(size - len(parts), 2**20))
         except TimeoutError:
-            if watch is not None:
-                watch()
             continue
         except OSError as error:
             raise ChannelError(f"the other side is gone: {error}") from None

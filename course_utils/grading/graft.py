@@ -21,10 +21,20 @@ class Cell:
     name : str
         How messages call it.
     source : str
+    defines : tuple of str
+        The answers of the lesson that it defines.
     """
 
     name: str
     source: str
+    defines: tuple = ()
+
+    @property
+    def is_experiment(self) -> bool:
+        """Whether it defines and imports nothing that an answer may need."""
+        return not self.defines and not re.search(
+            r"(?m)^(?:def|class|import|from|@)\b", self.source
+        )
 
 
 def code_cells(data):
@@ -107,11 +117,22 @@ def graft(submitted, released):
     """
     known = {source.strip() for _, source in released}
     names = {name for name, _ in released}
-    cells = [Cell(name, source) for name, source in released if not _is_call(source)]
+    answers = _answers(released)
+    cells = [Cell(f"{n}, as handed out", source) for n, source in released if not _is_call(source)]
     for number, (name, source) in enumerate(submitted, 1):
         if source.strip() and source.strip() not in known:
-            cells.append(Cell(name if name in names else f"code cell {number}", source))
+            name = name if name in names else f"code cell {number}"
+            defines = tuple(one for one in answers if re.search(_DEFINES.format(one), source))
+            cells.append(Cell(name, source, defines))
     return cells
+
+
+# a line that gives a name its value
+_DEFINES = r"(?m)^[ \t]*(?:def|class) {0}\b|^[ \t]*{0}[ \t]*[:=]"
+
+
+def _answers(released):
+    return [n.removesuffix("-answer") for n, _ in released if n.endswith("-answer")]
 
 
 def _is_call(source):
@@ -134,12 +155,10 @@ def lesson_of(submitted, released):
     """
 
     def shared(lesson):
+        names = "|".join(_answers(released[lesson]))
+        told = re.compile(rf"{_DEFINES.format(f'(?:{names})')}|check\([\"'](?:{names})[\"']\)")
         ids = {name for name, _ in released[lesson] if name.endswith("-answer")}
-        names = "|".join(re.escape(name.removesuffix("-answer")) for name in ids)
-        defines = re.compile(
-            rf"^(?:def|class) (?:{names})\b|^(?:{names})\s*=|check\([\"'](?:{names})[\"']\)", re.M
-        )
-        return sum(name in ids or bool(defines.search(source)) for name, source in submitted)
+        return sum(name in ids or bool(told.search(source)) for name, source in submitted)
 
     best = max(released, key=shared, default="")
     return best if best and shared(best) else ""

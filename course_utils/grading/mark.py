@@ -9,6 +9,8 @@ import time
 import traceback
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from course_utils.checks import EXERCISES, messages
 from course_utils.checks.judge import Finding, Verdict, judge
 from course_utils.checks.protocol import CallFailed, Reply, Status
@@ -16,6 +18,8 @@ from course_utils.grading import private, sandbox
 from course_utils.grading.channel import ChannelError, decode, encode
 from course_utils.grading.graft import code_cells, graft, lesson_of
 from course_utils.grading.submissions import Unreadable, clean
+
+MAX_NOTES = 50
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,8 @@ class Limits:
     ----------
     cell : float
         Seconds of computing for one cell; an exercise tells its own for a call.
+    cells : float
+        Seconds of computing after which cells that only experiment are left out.
     patience : float
         How many times longer all of this may take by the clock, for a busy machine.
     total : float
@@ -33,6 +39,7 @@ class Limits:
     """
 
     cell: float = 10
+    cells: float = 60
     patience: float = 4
     total: float = 240
 
@@ -129,15 +136,22 @@ def mark(data, lesson, settings) -> dict:
     except Unreadable as error:
         return unreadable(str(error), lesson, settings)
     cells = graft(submitted, settings.released[lesson])
-    attempt = _Attempt(sandbox.shared(settings.sandbox), cells, settings.limits)
     cases = private.cases(tuple(sorted(settings.private.items())))
+    exercises = exercises_of(lesson, cases)
+    attempt = _Attempt(sandbox.shared(settings.sandbox), cells, settings.limits)
     try:
-        marked = [
-            _mark_exercise(exercise, attempt, settings) for exercise in exercises_of(lesson, cases)
-        ]
+        seen = [_judge(exercise, attempt, settings, held_back=False) for exercise in exercises]
+        # only now, and nothing that is said from here on is shown: an answer could have kept
+        # what it was called with, for another to tell
+        notes = tuple(attempt.notes)
+        hidden = [_judge(exercise, attempt, settings, held_back="only") for exercise in exercises]
     finally:
         attempt.close()
-    return {"lesson": lesson, "problem": "", "notes": attempt.notes, "exercises": marked}
+    marked = [
+        _report(exercise, *parts, attempt.failed)
+        for exercise, *parts in zip(exercises, seen, hidden, strict=True)
+    ]
+    return {"lesson": lesson, "problem": "", "notes": list(notes), "exercises": marked}
 
 
 def unreadable(reason, lesson, settings) -> dict:
@@ -190,27 +204,35 @@ def exercises_of(lesson, cases) -> list:
     ]
 
 
-def _mark_exercise(exercise, attempt, settings):
-    error = ""
+def _judge(exercise, attempt, settings, held_back):
+    """Judge some cases of one exercise; also say what went wrong on our side."""
     try:
         with attempt.exercise() as call:
-            verdict = judge(exercise, call, seed=settings.seed, held_back=True)
+            return judge(exercise, call, seed=settings.seed, held_back=held_back), ""
     except Exception:  # a fault of ours costs one mark, is kept, and is reported as such
-        error = traceback.format_exc()
         finding = Finding("marking", Status.RAISED, "this answer could not be marked; ask")
-        verdict = Verdict(exercise, (finding,))
+        return Verdict(exercise, (finding,)), traceback.format_exc()
+
+
+def _report(exercise, seen, hidden, failed):
+    (public, error), (held_back, hidden_error) = seen, hidden
+    unwritten = public.status in (Status.NOT_WRITTEN, Status.NOT_DEFINED)
+    if unwritten and exercise.name in failed:
+        message = f"its cell did not run: {failed[exercise.name]}"
+        public = Verdict(exercise, (Finding("your cell", Status.RAISED, message),))
+    verdict = Verdict(exercise, public.findings + held_back.findings, public.mistake)
     return {
         "name": exercise.name,
         "points": verdict.points,
         "max_points": exercise.points,
-        "public": _count(exercise, verdict, held_back=False),
-        "held_back": _count(exercise, verdict, held_back=True),
+        "public": _count(exercise, public, held_back=False),
+        "held_back": _count(exercise, held_back, held_back=True),
         "status": str(verdict.status),
         "reason": clean(messages.reason(verdict)),
         "mistake": verdict.mistake,
         "text": clean(messages.text(verdict, graded=True)),
         "html": clean(messages.as_html(verdict, graded=True)),
-        "error": error,
+        "error": error + hidden_error,
     }
 
 
@@ -223,8 +245,9 @@ class _Attempt:
     """The cells of one submission, run again without the culprit when their process ends."""
 
     def __init__(self, box, cells, limits):
-        self.box, self.cells, self.limits, self.notes = box, cells, limits, []
-        self.left_out, self.room, self._context = set(), None, None
+        self.box, self.cells, self.limits = box, cells, limits
+        self.notes, self.failed, self.left_out, self.seconds = [], {}, set(), 0.0
+        self.room, self._context = None, None
         self.until = time.monotonic() + limits.total
 
     def close(self):
@@ -235,48 +258,72 @@ class _Attempt:
     def exercise(self):
         return _Calls(self)
 
+    def ask(self, seconds, /, **request):
+        """Ask the room; wait as long as so many seconds of computing may take, and no longer."""
+        left = self.until - time.monotonic()
+        if left <= 0:
+            raise CallFailed(
+                Status.TOO_SLOW, f"the whole notebook has used up its {self.limits.total:g} s"
+            )
+        return self.room.ask(min(left, self.limits.wait(seconds)), **request)
+
     def ready(self):
         """Open a room in which the cells have run, if there is none."""
         while self.room is None:
-            self.check_time()
             self._context = self.box.room()
-            room = self._context.__enter__()
-            self.room = self._run_cells(room)
-            if self.room is None:
-                self.close()
-        return self.room
+            self.room = self._context.__enter__()
+            whole = False
+            try:
+                whole = self._run_cells()
+            finally:
+                if not whole:
+                    self.close()
 
-    def _run_cells(self, room):
+    def _run_cells(self):
         for index, cell in enumerate(self.cells):
             if index in self.left_out:
                 continue
-            try:
-                answer = room.ask(
-                    self.limits.wait(self.limits.cell),
-                    op="cell",
-                    cell=cell.name,
-                    source=cell.source,
-                    seconds=self.limits.cell,
-                )
-            except sandbox.RoomEnded as error:
-                self.left_out.add(index)
-                self._note(f"{cell.name} was left out: {error}")
-                return None
-            notes = answer.get("notes")
-            for note in notes if isinstance(notes, list) else []:
-                self._note(f"{cell.name}: {note}")
-        return room
+            if self.seconds > self.limits.cells and cell.is_experiment:
+                self._note(f"{cell.name} was left out: those before it took {self.seconds:.0f} s")
+                continue
+            if not self._run(index, cell):
+                return False
+        return True
+
+    def _run(self, index, cell):
+        begun = time.monotonic()
+        try:
+            answer = self.ask(
+                self.limits.cell,
+                op="cell",
+                cell=cell.name,
+                source=cell.source,
+                seconds=self.limits.cell,
+            )
+        except sandbox.RoomEnded as error:
+            self.left_out.add(index)
+            self._say(cell, f"was left out: {error}", failed=True)
+            self.seconds += time.monotonic() - begun
+            return False
+        passed, computed = time.monotonic() - begun, answer.get("seconds")
+        # its own word counts where it can be true: seconds of computing are the same anywhere
+        honest = type(computed) is float and 0 <= computed <= passed
+        self.seconds += computed if honest else passed
+        notes = answer.get("notes")
+        for note in notes if isinstance(notes, list) else []:
+            if isinstance(note, str):
+                self._say(cell, note, failed=answer.get("failed") is True)
+        return True
+
+    def _say(self, cell, text, failed):
+        text = " ".join(clean(text[:1000]).split())[:300]
+        self._note(f"{cell.name}: {text}")
+        for name in cell.defines if failed else ():
+            self.failed[name] = text
 
     def _note(self, text):
-        text = clean(str(text))[:300]
-        if text not in self.notes and len(self.notes) < 50:
+        if text not in self.notes and len(self.notes) < MAX_NOTES:
             self.notes.append(text)
-
-    def check_time(self):
-        if time.monotonic() > self.until:
-            raise CallFailed(
-                Status.TOO_SLOW, f"the whole notebook has used up its {self.limits.total} s"
-            )
 
 
 class _Calls:
@@ -321,12 +368,11 @@ class _Calls:
         return _reply(name, answer)
 
     def _ask(self, request):
-        self.attempt.check_time()
-        room = self.attempt.ready()
+        self.attempt.ready()
         if not self.begun:
-            room.begin()
+            self.attempt.room.begin()
             self.begun = True
-        return room.ask(self.attempt.limits.wait(request["timeout"]), **request)
+        return self.attempt.ask(request["timeout"], **request)
 
     def _forget(self, error):
         self.begun = False
@@ -339,7 +385,7 @@ def _reply(name, answer):
     try:
         if "failed" in answer:
             status, message = answer["failed"]
-            raise CallFailed(status, clean(str(message))[:2000])
+            raise CallFailed(status, clean(message)[:2000])
         return Reply(decode(answer["value"]), _arrays(decode(answer["after"])))
     except (ChannelError, KeyError, ValueError, TypeError) as error:
         raise CallFailed(
@@ -348,4 +394,5 @@ def _reply(name, answer):
 
 
 def _arrays(after):
-    return after if isinstance(after, dict) else {}
+    after = after if isinstance(after, dict) else {}
+    return {name: value for name, value in after.items() if isinstance(value, np.ndarray)}

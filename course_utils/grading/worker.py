@@ -8,29 +8,36 @@ process, which forks again for each exercise. Nothing that happens here decides 
 import __future__
 
 import ast
+import asyncio
 import contextlib
 import ctypes
 import gc
 import importlib
+import inspect
 import linecache
 import os
+import random
 import re
 import resource
 import signal
 import socket
 import sys
+import textwrap
 import time
+import types
 
 from course_utils.checks.call import Late, deadline, local_call
 from course_utils.checks.protocol import CallFailed
+from course_utils.grading import seccomp
 from course_utils.grading.channel import ChannelError, decode, encode, receive, send
 
 PROCESSES, FILE_BYTES, FILES = 24, 2**24, 64
 MEMORY_BYTES = 3 * 2**29  # beyond what Python, NumPy and torch have mapped already
-PROCESS_SECONDS = 120  # of computing, whatever it was asked to do
+PROCESS_SECONDS = 240  # of computing, whatever it was asked to do
 
 NEWNS, NEWIPC, NEWUSER, NEWPID = 0x20000, 0x8000000, 0x10000000, 0x20000000
 SET_DUMPABLE, SET_CHILD_SUBREAPER = 4, 36
+RDONLY, NOSUID_NODEV = 1, 6
 
 
 def main(boot, hidden):
@@ -105,6 +112,7 @@ class _Rooms:
                     _furnish(self.libc, self.hidden)
                 if self.limited:
                     self.limit()
+                    seccomp.install(self.libc)
                 _keep(self.libc, socket.socket(fileno=fd), alone=bool(self.hidden))
         os.close(tell)
         os.close(fd)
@@ -176,8 +184,10 @@ def _part(libc):
 def _furnish(libc, hidden):
     """Give a room a /tmp of its own, hide what it need not see, and drop every capability."""
     for folder in hidden:
-        _call(libc.mount, b"none", folder.encode(), b"tmpfs", 1, b"size=4k,mode=555")
-    _call(libc.mount, b"none", b"/tmp", b"tmpfs", 6, b"size=64m,mode=700")
+        _call(libc.mount, b"none", folder.encode(), b"tmpfs", RDONLY, b"size=4k,mode=555")
+    for folder in (b"/tmp", b"/dev/shm"):
+        options = b"size=64m,nr_inodes=4096,mode=700"
+        _call(libc.mount, b"none", folder, b"tmpfs", NOSUID_NODEV, options)
     header = (ctypes.c_uint32 * 2)(0x20080522, 0)
     _call(libc.capset, header, (ctypes.c_uint32 * 6)())
 
@@ -207,23 +217,51 @@ def _tell_end(sock, status, room):
         send(sock, {"ended": os.waitstatus_to_exitcode(status), "room": room}, 5)
 
 
-class _Anything:
-    """Stand for what only a notebook's kernel has; every use of it does nothing."""
+class _LeftOut:
+    """Stand for what the sandbox lacks, such as a plot or a progress bar; its use does nothing."""
+
+    def __init__(self, items=None):
+        self._items = items
 
     def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return _LeftOut()
+
+    def __call__(self, *arguments, **_):
+        first = arguments[0] if arguments else None
+        return _LeftOut(range(first) if isinstance(first, int) else first)
+
+    def __iter__(self):
+        # `for x in tqdm(xs)` wants the items of xs, `fig, ax = plt.subplots()` two of anything
+        return iter((self, self) if self._items is None else self._items)
+
+    def __getitem__(self, _):
         return self
 
-    def __call__(self, *_, **__):
+    def __enter__(self):
         return self
+
+    def __exit__(self, *_):
+        return False
 
 
 class _Notebook:
     """Run the cells of one submission, and fork for the calls of each exercise."""
 
     def __init__(self, sock, alone):
-        self.sock, self.alone, self.flags = sock, alone, 0
-        nothing = _Anything()
-        self.names = {"__name__": "__main__", "display": nothing, "get_ipython": lambda: nothing}
+        self.sock, self.alone, self.flags = sock, alone, ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+        module = sys.modules["__main__"] = types.ModuleType("__main__")
+        self.names = vars(module)
+        # what a notebook's kernel has beyond Python
+        for name in ("display", "get_ipython", "help", "exit", "quit", "Out", "In", "_", "__"):
+            self.names[name] = _LeftOut()
+        for seed in (
+            random.seed,
+            sys.modules["numpy"].random.seed,
+            sys.modules["torch"].manual_seed,
+        ):
+            seed(0)
 
     def serve(self):
         while True:
@@ -281,40 +319,71 @@ class _Notebook:
         """Run one cell statement by statement; return what has to be said of it."""
         source, file, seconds = request["source"], f"<{request['cell']}>", request["seconds"]
         linecache.cache[file] = (len(source), None, source.splitlines(True), file)
-        notes = []
+        notes, failed, begun = [], True, time.process_time()
         _stop_after(seconds + 2)
         try:
             with deadline(seconds, "cpu"):
                 for statement in _parse(source, file, self.flags).body:
                     self._run_statement(statement, file, notes)
+            failed = False
         except Late:
             notes.append(f"stopped after {seconds:g} s of computing")
         except BaseException as error:  # also what ends a program: the other cells still count
             notes.append(_short(error))
-        return {"notes": notes}
+        return {"notes": notes, "failed": failed, "seconds": time.process_time() - begun}
 
     def _run_statement(self, statement, file, notes):
+        if isinstance(statement, ast.Import):
+            for alias in statement.names:
+                self._import(ast.Import([alias]), alias, file, notes)
+        elif isinstance(statement, ast.ImportFrom) and statement.module != "__future__":
+            for alias in statement.names:
+                one = ast.ImportFrom(statement.module, [alias], statement.level)
+                self._import(one, alias, file, notes)
+        else:
+            self._execute(statement, file)
+
+    def _import(self, statement, alias, file, notes):
+        try:
+            self._execute(ast.fix_missing_locations(statement), file)
+        except ImportError as error:
+            notes.append(f"left out an import: {_short(error)}")
+            if alias.name != "*":
+                self.names[alias.asname or alias.name.partition(".")[0]] = _LeftOut()
+
+    def _execute(self, statement, file):
         code = compile(ast.Module([statement], []), file, "exec", self.flags, dont_inherit=True)
         if isinstance(statement, ast.ImportFrom) and statement.module == "__future__":
             for alias in statement.names:
                 self.flags |= getattr(__future__, alias.name).compiler_flag
-        try:
-            exec(code, self.names)
-        except ImportError as error:
-            if not isinstance(statement, ast.Import | ast.ImportFrom):
-                raise
-            notes.append(f"left out an import: {_short(error)}")
+        waiting = eval(code, self.names)
+        if inspect.iscoroutine(waiting):  # `await` at top level, as notebooks allow it
+            asyncio.run(waiting)
+
+
+# what a notebook's shell understands and Python does not → what takes its place
+SHELL = (
+    (r"^([ \t]*)[%!?](?:.*\\\n)*.*$", r"\1pass"),  # %time, !ls \
+    (r"^([ \t]*)[\w.]+\?\??[ \t]*$", r"\1pass"),  # np.linalg.solve?
+    (r"^([ \t]*[\w, ]+=)[ \t]*[%!].*$", r"\1 None"),  # files = !ls
+    (r"^(?:>>>|\.\.\.) ?", ""),  # pasted from a console
+    ("\ufeff", ""),  # pasted from elsewhere
+    ("\u00a0", " "),
+)
 
 
 def _parse(source, file, flags):
     try:
         return compile(source, file, "exec", flags | ast.PyCF_ONLY_AST, dont_inherit=True)
-    except SyntaxError:
-        # lines for the notebook's shell are no Python
-        python = re.sub(r"^[ \t]*[%!?].*$", "", source, flags=re.M)
-        if python == source:
-            raise
-        return compile(python, file, "exec", flags | ast.PyCF_ONLY_AST, dont_inherit=True)
+    except SyntaxError as error:
+        python = source
+        for pattern, instead in SHELL:
+            python = re.sub(pattern, instead, python, flags=re.M)
+        try:
+            python = textwrap.dedent(python)
+            return compile(python, file, "exec", flags | ast.PyCF_ONLY_AST, dont_inherit=True)
+        except SyntaxError:
+            raise error from None
 
 
 def _stop_after(seconds):

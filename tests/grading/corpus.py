@@ -90,6 +90,17 @@ TWO_CELLS = (
     RIGHT["affine"].replace("x @ W.T", "product(x, W)"),
 )
 
+SHELL_LINES = "%load_ext x\n!pip install \\\n   numpy\nfiles = !ls\nt = %timeit -o 1\nnp.dot?\n"
+POOL = lines(
+    "from concurrent.futures import ProcessPoolExecutor",
+    "with ProcessPoolExecutor(2) as pool:",
+    "    assert list(pool.map(abs, [1, -2])) == [1, 2]",
+    "",
+)
+EXPERIMENT = (
+    "import time\nstart = time.process_time()\nwhile time.process_time() < start + 1.2: pass"
+)
+
 HONEST = [
     case("all right", notebook(), ALL),
     case("nothing written", notebook({}), 0, "still reaches"),
@@ -134,6 +145,15 @@ HONEST = [
     case("a trained network", notebook(before=[TRAINED]), ALL),
     case("five megabytes of outputs", _loud(notebook()), ALL),
     case("a rude word in Chinese", notebook(before=["s = '他妈的 \u202e'"]), ALL),
+    case("lines for the shell", notebook({**RIGHT, "affine": SHELL_LINES + RIGHT["affine"]}), ALL),
+    case("indented in a block", notebook({**RIGHT, "affine": "if True:\n    !pip install x\n    %time y = 1\n" + RIGHT["affine"]}), ALL),
+    case("pasted from a console", notebook({**RIGHT, "affine": ">>> def affine(x, W, c):\n...     return x @ W.T + c"}), ALL),
+    case("pasted from the web", notebook({**RIGHT, "affine": "\ufeffdef affine(x, W, c):\n\u00a0   return x @ W.T + c"}), ALL),
+    case("a progress bar", with_answer("descend", "from tqdm import tqdm\n" + RIGHT["descend"].replace("range(steps)", "tqdm(range(steps))")), ALL),
+    case("a plot in an answer", with_answer("affine", "import scipy, math\nimport matplotlib.pyplot as plt\nfig, ax = plt.subplots()\ndef affine(x, W, c):\n    plt.plot(x)\n    return x @ W.T + c * math.exp(0)"), ALL),
+    case("what a kernel has", with_answer("affine", "help(np.dot)\nimport asyncio, pickle\nawait asyncio.sleep(0)\nclass K: pass\npickle.loads(pickle.dumps(K()))\n" + RIGHT["affine"] + "\nexit"), ALL),
+    case("an external process", with_answer("affine", POOL + RIGHT["affine"]), ALL),
+    case("many experiments", notebook(before=["import time"], after=[f"{EXPERIMENT}  # {i}" for i in range(9)]), ALL, "left out: those before it took"),
     case("a setup cell of its own", notebook(before=["from __future__ import annotations\nimport math"]), ALL),
 ]  # fmt: skip
 
@@ -262,6 +282,25 @@ HEARTBEAT = lines(
     "        open('{folder}/heartbeat', 'a').write('x')",
     "        time.sleep(0.05)",
 )
+KEYRING = lines(
+    "import ctypes",
+    "call = ctypes.CDLL(None).syscall",
+    "def leave(name):",
+    "    return call(248, b'user', name.encode(), b'x', 1, -3)",
+    "def look(name):",
+    "    return call(250, 10, -3, b'user', name.encode(), 0)",
+    "{do}",
+)
+SYSTEM_V = lines(
+    "import ctypes",
+    "segment = ctypes.CDLL(None).shmget(0, 2**20, 0o1600)",
+    "raise RuntimeError('segment got' if segment >= 0 else 'no segment')",
+)
+TELLS = lines(
+    "def affine(x, W, c):",
+    "    open('/tmp/seen', 'a').write(f'shape {x.shape}')",
+    "    return x @ W.T + c",
+)
 FORKS = lines(
     "import os, time",
     "n = 0",
@@ -360,6 +399,10 @@ ATTACKS = [
     leaks("it reads its parent's memory", "import os\nopen(f'/proc/{os.getppid()}/mem', 'rb')\nraise RuntimeError('opened')", "opened", as_root=True),
     leaks("it leaves a trace", "import tempfile\nopen(tempfile.gettempdir() + '/{trace}', 'w').write('left')\nraise RuntimeError('left' if __import__('os').path.exists('{folder}') else '')", "left"),
     leaks("it finds a trace", "import tempfile\nraise RuntimeError('trace: ' + open(tempfile.gettempdir() + '/{trace}').read())", "trace: left"),
+    leaks("a key of the one who marks", KEYRING.replace("{do}", "found = look('{trace}-host')\nraise RuntimeError('host key ' + str(found > 0))"), "host key True"),
+    leaks("it leaves a key", KEYRING.replace("{do}", "leave('{trace}')\nraise RuntimeError('left key ' + str(look('{trace}') > 0))"), "left key True"),
+    leaks("memory of no process", SYSTEM_V, "segment got"),
+    case("it tells held-back arguments", notebook({**RIGHT, "affine": TELLS, "central_difference": "def central_difference(W, x, eps):\n    raise ValueError(open('/tmp/seen').read())"}), ALL - 2, hides="shape (1, 5)"),
     leaks("it writes where Python is", "import numpy\nopen(numpy.__file__, 'a').close()\nraise RuntimeError('may write')", "may write", as_root=True),
     # marks
     case("it reads the solutions", notebook({}, after=[SOLUTION]), 0, open_wall=earned(ALL)),

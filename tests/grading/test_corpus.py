@@ -1,5 +1,6 @@
 """Every submission of the corpus gets its due mark; every attack is shown to be one first."""
 
+import ctypes
 import dataclasses
 import os
 import signal
@@ -16,7 +17,7 @@ from course_utils.grading.mark import Limits
 from tests.grading.corpus import ATTACKS, CASES
 from tests.house import ROOT
 
-QUICK = Limits(cell=2, patience=2.5, total=60)
+QUICK = Limits(cell=2, cells=8, patience=2.5, total=60)
 OPEN = {name: case for name, case in CASES.items() if case.open_wall}
 DECEIVED = {name: case for name, case in CASES.items() if case.same_process}
 
@@ -30,6 +31,10 @@ class World:
         (folder / "victim.ipynb").write_text("untouched")
         self.server = socket.create_server(("127.0.0.1", 0))
         self.server.settimeout(0.2)
+        if sys.platform == "linux":  # as a login leaves its tickets
+            libc = ctypes.CDLL(None)
+            libc.syscall(250, 1, None)
+            libc.syscall(248, b"user", f"trace-of-{os.getpid()}-host".encode(), b"x", 1, -3)
         self.victim = subprocess.Popen(["sleep", "600"])
         self.places = {
             "{folder}": str(folder),
