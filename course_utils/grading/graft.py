@@ -118,12 +118,15 @@ def graft(submitted, released):
     known = {source.strip() for _, source in released}
     names = {name for name, _ in released}
     answers = _answers(released)
-    cells = [Cell(f"{n}, as handed out", source) for n, source in released if not _is_call(source)]
+
+    def cell(name, source):
+        defines = tuple(one for one in answers if re.search(_DEFINES.format(one), source))
+        return Cell(name, source, defines)
+
+    cells = [cell(f"{n}, as handed out", source) for n, source in released if not _is_call(source)]
     for number, (name, source) in enumerate(submitted, 1):
         if source.strip() and source.strip() not in known:
-            name = name if name in names else f"code cell {number}"
-            defines = tuple(one for one in answers if re.search(_DEFINES.format(one), source))
-            cells.append(Cell(name, source, defines))
+            cells.append(cell(name if name in names else f"code cell {number}", source))
     return cells
 
 
