@@ -12,6 +12,7 @@ from importlib.resources import files
 
 import matplotlib as mpl
 import matplotlib.style
+import matplotlib.ticker
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -361,3 +362,215 @@ def _name_end(ax, name, end, shift=0):
     """Write a line's name beside its end, `shift` points higher."""
     place = {"xytext": (8, shift), "textcoords": "offset points", "va": "center"}
     ax.annotate(name, end, color=_line_style(name)[0], **place)
+
+
+def draws(values, title, ylabel):
+    """Draw one quantity along the depth for many draws of the weights.
+
+    Parameters
+    ----------
+    values : ndarray, shape (depth + 1, seeds)
+    title : str
+        States the finding.
+    ylabel : str
+
+    Returns
+    -------
+    Figure
+        A thin line for each draw; their mean and their median are named.
+
+    Examples
+    --------
+    >>> figure = draws(np.ones((3, 5)), "Equal", "length")
+    >>> len(figure.axes[0].lines), [text.get_text() for text in figure.axes[0].texts]
+    (7, ['mean', 'median'])
+    """
+    figure = Figure()
+    ax = figure.subplots()
+    ax.plot(values, color=MUTED, lw=0.6, alpha=0.6)
+    for name, line, colour in (
+        ("mean", values.mean(1), BRANCH),
+        ("median", np.median(values, axis=1), PLAIN),
+    ):
+        ax.plot(line, color=colour, lw=2.2)
+        place = {"xytext": (6, 0), "textcoords": "offset points", "va": "center"}
+        ax.annotate(name, (len(line) - 1, line[-1]), color=colour, **place)
+    ax.set(yscale="log", xlim=(0, 1.14 * (len(values) - 1)), xlabel="layer", ylabel=ylabel)
+    ax.set_title(title)
+    return figure
+
+
+TERMS = ("shortcut", "branch", "cross term", "sum")
+
+
+def variance_ledger(shares, predicted):
+    """Draw what each block does to the squared length: its terms, and the whole stack.
+
+    Parameters
+    ----------
+    shares : ndarray, shape (3, depth, seeds)
+        From `probes.variance_ledger`.
+    predicted : sequence of 4 floats
+        Shortcut, branch, cross term and their sum, as the formula has them.
+
+    Returns
+    -------
+    Drawing
+        Its `update(shares, predicted)` moves the bars and the lines.
+
+    Examples
+    --------
+    >>> drawing = variance_ledger(np.ones((3, 2, 5)), (1, 1, 0, 2))
+    >>> drawing.artists[3].get_height()
+    np.float64(3.0)
+    """
+    figure = Figure()
+    left, right = figure.subplots(1, 2, width_ratios=(1, 1.2))
+    bars = left.bar(TERMS, [0] * 4, width=0.6, color=(IDENTITY, BRANCH, MUTED, PLAIN))
+    (ticks,) = left.plot([], [], "_", color="black", ms=22, mew=1.5)
+    left.axhline(0, color="#777777", lw=0.8)
+    left.set(ylim=(-0.5, 2.5), ylabel="factor for the squared length")
+    left.tick_params(axis="x", labelsize=8)
+    left.set_title("one block (dash: formula)", loc="center", weight="normal")
+    (measured,) = right.plot([], [], color=PLAIN)
+    (formula,) = right.plot([], [], ":", color="black", lw=1.5)
+    right.set(yscale="log", xlim=(0, 50), ylim=(1e-9, 1e15), xlabel="block")
+    right.set_title("whole stack (dots: formula)", loc="center", weight="normal")
+    right.set_ylabel("squared length, relative to x")
+
+    def update(shares, predicted):
+        means = [*shares.mean((1, 2)), shares.sum(0).mean()]
+        for bar, height in zip(bars.patches, means, strict=True):
+            bar.set_height(np.clip(height, -0.5, 2.5))
+        ticks.set_data(np.arange(4), np.clip(predicted, -0.5, 2.5))
+        whole = np.median(np.cumprod(shares.sum(0), axis=0), axis=1)
+        blocks = np.arange(len(whole) + 1)
+        measured.set_data(blocks, np.r_[1, whole])
+        formula.set_data(blocks, float(predicted[3]) ** blocks)
+
+    update(shares, predicted)
+    return Drawing(figure, (*bars.patches, ticks, measured, formula), update)
+
+
+def signal(lengths, gradients, factors, title):
+    """Draw the squared length of stream and gradient along the depth, beside the formula.
+
+    Parameters
+    ----------
+    lengths : dict of str to ndarray, shape (depth + 1, seeds)
+        Of the stream, relative to the input.
+    gradients : dict of str to ndarray, shape (depth + 1, seeds)
+        Of the gradient, relative to the output.
+    factors : dict of str to float
+        By which each block multiplies the squared length, as the formula has it.
+    title : str
+        States the finding.
+
+    Returns
+    -------
+    Figure
+
+    Examples
+    --------
+    >>> ones = {"plain": np.ones((3, 4)), "residual": np.ones((3, 4))}
+    >>> figure = signal(ones, ones, {"plain": 1.0, "residual": 1.0}, "Equal")
+    >>> [ax.get_title() for ax in figure.axes]
+    ['forward: the stream', 'backward: the gradient']
+    """
+    figure = Figure()
+    axes = figure.subplots(1, 2, sharey=True)
+    for ax, values, head in (
+        (axes[0], lengths, "forward: the stream"),
+        (axes[1], gradients, "backward: the gradient"),
+    ):
+        for name, each in values.items():
+            colour, dash = _line_style(name)
+            depth = len(each) - 1
+            squared = (each**2).mean(1)
+            formula = factors[name] ** np.arange(depth + 1.0)
+            ax.plot(squared, ls=dash, color=colour)
+            ax.plot(formula if ax is axes[0] else formula[::-1], ":", color="black", lw=1.2)
+            if ax is axes[0]:
+                _name_end(ax, name, (depth, squared[-1]))
+        ax.set(yscale="log", xlabel="block")
+        ax.set_title(head, loc="center", weight="normal")
+    axes[0].set_xlim(0, 1.75 * depth)
+    axes[1].set_xlim(0, depth)
+    axes[0].set_xticks(axes[1].get_xticks()[axes[1].get_xticks() <= depth])
+    axes[0].set_ylabel("squared length (dots: formula)")
+    figure.suptitle(title)
+    return figure
+
+
+def cosines(values, title):
+    """Draw how alike two examples are along the depth, for several nets.
+
+    Parameters
+    ----------
+    values : dict of str to ndarray, shape (depth + 1, seeds)
+    title : str
+        States the finding.
+
+    Returns
+    -------
+    Figure
+        The median of each net, with the range of the middle four fifths.
+
+    Examples
+    --------
+    >>> figure = cosines({"plain": np.ones((3, 4))}, "Equal")
+    >>> figure.axes[0].get_ylabel()
+    'cosine between two examples'
+    """
+    figure = Figure()
+    ax = figure.subplots()
+    for name, each in values.items():
+        colour, dash = _line_style(name)
+        low, middle, high = np.quantile(each, (0.1, 0.5, 0.9), axis=1)
+        blocks = np.arange(len(each))
+        ax.fill_between(blocks, low, high, color=colour, alpha=0.15, lw=0)
+        ax.plot(blocks, middle, ls=dash, color=colour)
+        _name_end(ax, name, (blocks[-1], middle[-1]))
+    ax.set(xlim=(0, 1.35 * blocks[-1]), ylim=(0, 1.05), xlabel="block", title=title)
+    ax.set_ylabel("cosine between two examples")
+    return figure
+
+
+def depth_rule(measured, predicted, fitted, title):
+    """Draw measured against predicted depths, each named.
+
+    Parameters
+    ----------
+    measured, predicted : dict of str to float
+        With the same names.
+    fitted : collection of str
+        Names that the rule was fitted to; drawn hollow.
+    title : str
+        States the finding.
+
+    Returns
+    -------
+    Figure
+
+    Examples
+    --------
+    >>> figure = depth_rule({"a": 5.0, "b": 9.0}, {"a": 5.0, "b": 10.0}, {"a"}, "Close")
+    >>> [text.get_text() for text in figure.axes[0].texts]
+    ['a (fitted)', 'b']
+    """
+    figure = Figure()
+    ax = figure.subplots()
+    ends = np.array([4.0, 60.0])
+    ax.plot(ends, ends, color=MUTED, lw=1)
+    ax.fill_between(ends, ends / 1.5, ends * 1.5, color=MUTED, alpha=0.15, lw=0)
+    for name, depth in measured.items():
+        face = "white" if name in fitted else IDENTITY
+        ax.plot(predicted[name], depth, "o", color=IDENTITY, mfc=face, ms=7)
+        text = f"{name} (fitted)" if name in fitted else name
+        ax.annotate(text, (predicted[name], depth), (9, -4), textcoords="offset points")
+    ax.set(xscale="log", yscale="log", xlim=ends, ylim=ends, title=title)
+    ax.set(xlabel="predicted depth (band: a factor of 1.5)", ylabel="measured depth")
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_ticks([5, 10, 20, 40], labels=["5", "10", "20", "40"])
+        axis.set_minor_locator(mpl.ticker.NullLocator())
+    return figure

@@ -177,3 +177,124 @@ def gradient_norms(branches, x, dH, wiring: Wiring):
     stream, _ = backprop.backward(branches, caches, dH, wiring)
     norms = np.stack([np.sqrt((g**2).sum((-2, -1))) for g in stream])
     return norms / norms[-1]
+
+
+def stream_lengths(branches, x, wiring: Wiring):
+    """Measure how long the stream is before each block, relative to the input.
+
+    Parameters
+    ----------
+    branches : sequence of backprop.Branch or backprop.Gated
+        May hold seeds on a leading axis.
+    x : ndarray, shape (..., batch, width)
+    wiring : Wiring
+
+    Returns
+    -------
+    ndarray, shape (depth + 1, ...)
+        Entry l is ‖h_l‖ / ‖x‖ over the batch, for each seed; the first is 1.
+
+    References
+    ----------
+    Derived in notebooks/03_signal_at_depth.ipynb.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> silent = [backprop.random_branch(rng, width=4, gain=0) for _ in range(3)]
+    >>> stream_lengths(silent, rng.normal(size=(2, 4)), Wiring(a=0.5))
+    array([1.   , 0.5  , 0.25 , 0.125])
+    """
+    streams = [x]
+    for branch in branches:
+        streams.append(backprop.forward([branch], streams[-1], wiring)[0])
+    lengths = np.stack([np.sqrt((h**2).sum((-2, -1))) for h in streams])
+    return lengths / lengths[0]
+
+
+def variance_ledger(branches, x, wiring: Wiring):
+    """Split what each block does to the squared length of the stream into three terms.
+
+    ‖a·h + b·F‖² = a²‖h‖² + b²‖F‖² + 2ab⟨h, F⟩: the shortcut's share, the branch's, and
+    what they have in common.
+
+    Parameters
+    ----------
+    branches : sequence of backprop.Branch or backprop.Gated
+        May hold seeds on a leading axis.
+    x : ndarray, shape (..., batch, width)
+    wiring : Wiring
+        Without a post-norm, which sets the length by force.
+
+    Returns
+    -------
+    ndarray, shape (3, depth, ...)
+        Each relative to ‖h_l‖² over the batch, so that a block multiplies the squared
+        length by the sum.
+
+    Raises
+    ------
+    ValueError
+        If the wiring has a post-norm.
+
+    References
+    ----------
+    Taki (2017), "Deep Residual Networks and Weight Initialization", section 3.
+    Derived in notebooks/03_signal_at_depth.ipynb.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> silent = [backprop.random_branch(rng, width=4, gain=0)]
+    >>> variance_ledger(silent, rng.normal(size=(2, 4)), Wiring(a=0.5)).ravel()
+    array([0.25, 0.  , 0.  ])
+    """
+    if wiring.norm == "post":
+        raise ValueError(f"a ledger needs a wiring without a post-norm, got {wiring}")
+    h, rows = x, []
+    for branch in branches:
+        after, _ = backprop.forward([branch], h, wiring)
+        shortcut = wiring.a * h
+        step = after - shortcut
+        terms = (shortcut**2, step**2, 2 * shortcut * step)
+        size = (h**2).sum((-2, -1))
+        rows.append([term.sum((-2, -1)) / size for term in terms])
+        h = after
+    return np.moveaxis(np.array(rows), 1, 0)
+
+
+def cosines(branches, x, wiring: Wiring):
+    """Measure how alike the first two examples are before each block.
+
+    Parameters
+    ----------
+    branches : sequence of backprop.Branch or backprop.Gated
+        May hold seeds on a leading axis.
+    x : ndarray, shape (..., batch, width)
+        At least two examples.
+    wiring : Wiring
+
+    Returns
+    -------
+    ndarray, shape (depth + 1, ...)
+        Cosine of the angle between the two streams; 1 where they point the same way.
+
+    References
+    ----------
+    Poole et al. (2016), "Exponential expressivity in deep neural networks through transient
+    chaos", eq. 4. Derived in notebooks/03_signal_at_depth.ipynb.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> silent = [backprop.random_branch(rng, width=2, gain=0)]
+    >>> cosines(silent, np.array([[1.0, 0.0], [1.0, 1.0]]), Wiring()).round(3)
+    array([0.707, 0.707])
+    """
+    found, h = [], x
+    for branch in [None, *branches]:
+        if branch is not None:
+            h, _ = backprop.forward([branch], h, wiring)
+        unit = h / np.linalg.norm(h, axis=-1, keepdims=True)
+        found.append((unit[..., 0, :] * unit[..., 1, :]).sum(-1))
+    return np.stack(found)
