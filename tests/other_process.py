@@ -11,7 +11,7 @@ import sys
 
 import numpy as np
 
-from course_utils.checks.judge import CallFailed, Reply
+from course_utils.checks.protocol import CallFailed, Reply
 from course_utils.checks.values import Foreign
 
 
