@@ -3,6 +3,7 @@
 import contextlib
 import inspect
 import io
+import json
 import os
 import random
 import resource
@@ -16,7 +17,7 @@ import zipfile
 
 import pytest
 
-from course_utils.grading import submissions
+from course_utils.grading import graft, submissions
 from course_utils.grading.submissions import MAX_BYTES, MAX_UPLOAD, Unreadable, clean, find
 
 LESSONS = ["00_start_here", "01_residual_block"]
@@ -604,6 +605,19 @@ def test_entries_are_counted(tmp_path, monkeypatch):
         with pytest.raises(Unreadable, match="entries, expected at most 5"):
             found[-1].read()
         assert len(found) == 6
+
+
+def test_cells_are_not_lost_because_they_are_long_or_many():
+    def cells(*sources):
+        found = [{"cell_type": "code", "source": source} for source in sources]
+        return [source for _, source in graft.code_cells(json.dumps({"cells": found}).encode())]
+
+    image = f"x = '{'A' * 300_000}'"
+    assert cells(image) == [image]
+    (said,) = cells("y" * 2_000_001)
+    with pytest.raises(RuntimeError, match="too long to be marked: 2000001 characters"):
+        exec(said)
+    assert cells(*map(str, range(2100))) == [str(i) for i in range(100, 2100)]
 
 
 def test_something_else_is_refused(tmp_path):
