@@ -4,6 +4,7 @@ import csv
 import hashlib
 import json
 import re
+import unicodedata
 from collections import Counter, defaultdict
 from pathlib import Path
 
@@ -26,6 +27,8 @@ COLUMNS = (
     "remark",
     "file",
 )
+# how a formula begins for one spreadsheet or another
+FORMULA = r"=+\-@\t\r＝＋－＠"
 
 
 def results(entries, out, settings):
@@ -67,26 +70,28 @@ def remarks(entries, lessons) -> dict:
     """
     found, own, same = defaultdict(list), defaultdict(list), defaultdict(list)
     for entry, lesson in zip(entries, lessons, strict=True):
-        own[entry.submission.student.casefold(), lesson].append(entry.submission)
+        own[_same(entry.submission.student), lesson].append(entry.submission)
         if entry.digest:
             same[entry.digest].append(entry.submission)
     for (_, lesson), group in own.items():
-        for one in group if len(group) > 1 else []:
-            others = [other.path for other in group if other is not one]
-            found[one.path].append(
-                f"{len(group)} files of this student for {lesson or 'no lesson'}; "
-                f"also {_listed(others)}"
+        paths = [one.path for one in group]
+        for path in paths if len(paths) > 1 else []:
+            found[path].append(
+                f"{len(paths)} files of this student for {lesson or 'no lesson'}; "
+                f"also {_others(paths, path)}"
             )
     for group in same.values():
-        for one in group:
-            others = sorted({other.student for other in group} - {one.student})
-            if others:
-                found[one.path].append(f"the same file as from {_listed(others)}")
+        students = sorted({one.student for one in group})
+        for one in group if len(students) > 1 else []:
+            found[one.path].append(f"the same file as from {_others(students, one.student)}")
     return found
 
 
-def _listed(names):
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+def _others(names, own):
+    """List three of some different names but one; the time does not grow with their number."""
+    shown = [name for name in names[:4] if name != own][:3]
+    more = len(names) - 1 - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "")
 
 
 def write(entries, out, settings) -> dict:
@@ -114,7 +119,7 @@ def write(entries, out, settings) -> dict:
         (out / "grades.csv").open("w", newline="", encoding="utf-8") as table,
         (out / "grades.json").open("w", encoding="utf-8") as document,
     ):
-        writer = csv.DictWriter(table, COLUMNS)
+        writer = csv.DictWriter(table, COLUMNS, quoting=csv.QUOTE_ALL)
         writer.writeheader()
         document.write("[")
         for index, (entry, marks) in enumerate(results(entries, out, settings)):
@@ -154,11 +159,11 @@ def rows(entry, marks, remark):
     common = {
         "student": entry.submission.student,
         "lesson": marks["lesson"],
-        "remark": remark,
+        "remark": _one_line(remark),
         "file": entry.submission.path,
     }
     blank = {"exercise": "", "points": 0, "max_points": "", "public": "", "held_back": ""}
-    nothing = {**blank, "status": "unreadable", "reason": marks["problem"]}
+    nothing = {**blank, "status": "unreadable", "reason": _one_line(marks["problem"])}
     listed = [
         {
             "exercise": one["name"],
@@ -167,7 +172,7 @@ def rows(entry, marks, remark):
             "public": _share(one["public"]),
             "held_back": _share(one["held_back"]),
             "status": one["status"],
-            "reason": one["reason"],
+            "reason": _one_line(one["reason"]),
         }
         for one in marks["exercises"]
     ]
@@ -179,10 +184,19 @@ def _share(count):
     return f"{passed} of {of}" if of else ""
 
 
+def _one_line(text):
+    return " ".join(text.split())
+
+
+def _indented(text):
+    # what a learner's code says must not look like a verdict of ours
+    return "\n    ".join(text.splitlines())
+
+
 def _cell(value):
-    # a spreadsheet would run a text that begins like a formula
-    text = clean(str(value))
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+    # a spreadsheet would run a text that begins like a formula; for some, ; begins a cell
+    text = re.sub(rf";(?=\s*[{FORMULA}])", ";'", clean(str(value)))
+    return f"'{text}" if re.match(rf"\s*[{FORMULA}]", text) else text
 
 
 def record(entry, marks, remark, page) -> dict:
@@ -230,10 +244,11 @@ def page_name(submission, lesson) -> str:
     --------
     >>> from course_utils.grading.submissions import Submission
     >>> page_name(Submission("a/../b.ipynb", "Ada L.", "", None), "01_residual_block")
-    'Ada_L_01_residual_block_5e0bce1d.html'
+    'Ada_L_01_residual_block_5e0bce1d0e1eae83.html'
     """
+    # paths are unique; 64 bits of digest cannot be met on purpose
     student = re.sub(r"[^A-Za-z0-9]+", "_", submission.student).strip("_")[:60] or "student"
-    digest = hashlib.sha256(submission.path.encode("utf-8", "replace")).hexdigest()[:8]
+    digest = hashlib.sha256(submission.path.encode("utf-8", "replace")).hexdigest()[:16]
     return f"{student}_{lesson or 'unknown'}_{digest}.html"
 
 
@@ -252,17 +267,21 @@ def explain(entries, out, settings, student) -> str:
     str
         "" where nobody has that name.
     """
-    parts = []
+    parts, wanted = [], _same(student)
     for entry, marks in results(entries, out, settings):
-        if entry.submission.student.casefold() != student.casefold():
+        if _same(entry.submission.student) != wanted:
             continue
         got = sum(one["points"] for one in marks["exercises"])
         most = sum(one["max_points"] for one in marks["exercises"])
         parts.append(f"{entry.submission.path}: {got} of {most} points")
-        parts += [f"  {marks['problem']}"] if marks["problem"] else []
+        parts += [f"  {_one_line(marks['problem'])}"] if marks["problem"] else []
         parts += [one["text"] for one in marks["exercises"] if one["text"]]
-        parts += [f"note: {note}" for note in marks["notes"]]
+        parts += [f"note: {_indented(note)}" for note in marks["notes"]]
     return "\n".join(parts)
+
+
+def _same(student):
+    return unicodedata.normalize("NFC", student).casefold()
 
 
 class Summary:
@@ -291,7 +310,7 @@ class Summary:
         self.errors += bool(marks.get("error") or faults)
         said = [marks["problem"], remark, "an error of the grader" if faults else ""]
         if any(said):
-            text = "; ".join(part for part in said if part)
+            text = "; ".join(_one_line(part) for part in said if part)
             self.problems.append((entry.submission.student, entry.submission.path, page, text))
         if marks["problem"]:
             return
