@@ -18,7 +18,7 @@ from course_utils.grading.channel import ChannelError, TooLate, decode, encode, 
 ARRAYS = hnp.arrays(
     st.sampled_from(["f4", "f8", "i2", "i8", "u1", "?", "c16", ">f8"]), hnp.array_shapes(min_dims=0)
 )
-SCALARS = st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats() | st.text()
+SCALARS = st.none() | st.booleans() | st.integers(1 - 2**63, 2**63 - 1) | st.floats() | st.text()
 PLAIN = st.recursive(
     SCALARS | ARRAYS | st.builds(Foreign, st.text(max_size=99)),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
