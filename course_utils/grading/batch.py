@@ -15,9 +15,10 @@ from filelock import FileLock, Timeout
 
 from course_utils.environment import progress
 from course_utils.grading import private, sandbox
+from course_utils.grading.files import Unreadable
 from course_utils.grading.graft import code_cells
 from course_utils.grading.mark import Settings, mark, unreadable
-from course_utils.grading.submissions import Submission, Unreadable, find
+from course_utils.grading.submissions import Submission, find
 
 COURSE = Path(__file__).resolve().parents[2]
 

@@ -4,9 +4,9 @@ import sys
 from pathlib import Path
 
 from course_utils.grading import batch, report
+from course_utils.grading.files import Unreadable
 from course_utils.grading.private import PrivateError
 from course_utils.grading.sandbox import SandboxUnavailable
-from course_utils.grading.submissions import Unreadable
 
 NO_WALL = (
     "--sandbox none: submissions run with your own rights. They can read and delete your files "

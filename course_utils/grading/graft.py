@@ -7,7 +7,7 @@ import json
 import re
 from dataclasses import dataclass
 
-from course_utils.grading.submissions import Unreadable
+from course_utils.grading.files import Unreadable
 
 MAX_CELLS, MAX_SOURCE = 2_000, 2_000_000
 

@@ -16,8 +16,9 @@ from course_utils.checks.judge import Finding, Verdict, judge
 from course_utils.checks.protocol import CallFailed, Reply, Status
 from course_utils.grading import private, sandbox
 from course_utils.grading.channel import ChannelError, decode, encode
+from course_utils.grading.files import Unreadable
 from course_utils.grading.graft import code_cells, graft, lesson_of
-from course_utils.grading.submissions import Unreadable, clean
+from course_utils.grading.names import clean
 
 MAX_NOTES = 50
 

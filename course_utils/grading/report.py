@@ -12,7 +12,7 @@ import jinja2
 
 from course_utils.grading import batch
 from course_utils.grading.mark import unreadable
-from course_utils.grading.submissions import clean
+from course_utils.grading.names import clean
 
 COLUMNS = (
     "student",

@@ -412,3 +412,27 @@ def test_a_cluster_gives_the_same_marks_and_survives_the_loss_of_a_worker(tmp_pa
         address = cluster.scheduler_address
         assert run(inbox, tmp_path / "out", cluster=address) == expected
         killer.join()
+
+
+def test_a_killed_process_costs_what_it_was_marking_and_no_more(monkeypatch, tmp_path):
+    poison = notebook(before=["poison = 1"])
+    students = {f"s{i}": notebook(before=[f"x = {i}"]) for i in range(4)} | {"mal": poison}
+    inbox = submit(tmp_path / "in", **students)
+    monkeypatch.setattr(batch, "_task", killed_by_poison)
+    table = run(inbox, tmp_path / "out", jobs=2, code=1)
+    assert points(table) == {"s0": 8, "s1": 8, "s2": 8, "s3": 8, "mal": 0}
+    assert "was killed" in next(row["reason"] for row in table if row["student"] == "mal")
+    monkeypatch.undo()
+    assert points(run(inbox, tmp_path / "out"))["mal"] == 8
+
+
+def killed_by_poison(key, data, lesson, settings):
+    if b"poison" in data:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return key, mark(data, lesson, settings)
+
+
+def test_results_within_the_submissions_are_not_submissions(tmp_path):
+    inbox = submit(tmp_path / "in", ada=notebook())
+    first = run(inbox, inbox / "results")
+    assert run(inbox, inbox / "results") == first

@@ -17,8 +17,10 @@ import zipfile
 
 import pytest
 
-from course_utils.grading import graft, submissions
-from course_utils.grading.submissions import MAX_BYTES, MAX_UPLOAD, Unreadable, clean, find
+from course_utils.grading import files, graft, submissions
+from course_utils.grading.files import MAX_BYTES, MAX_UPLOAD, Unreadable
+from course_utils.grading.names import clean, parts_of
+from course_utils.grading.submissions import find
 
 LESSONS = ["00_start_here", "01_residual_block"]
 
@@ -242,7 +244,7 @@ def test_names_as_long_as_a_zip_allows_cost_no_time(tmp_path):
     start = time.perf_counter()
     for part in parts:
         submissions._named(("x" * 100_000, part * 2), LESSONS, set())
-        submissions._named(submissions._parts(part * 2), LESSONS, set())
+        submissions._named(parts_of(part * 2), LESSONS, set())
     assert time.perf_counter() - start < 0.5 * len(parts)
 
 
@@ -597,7 +599,7 @@ def test_zips_in_one_students_zip_are_counted(tmp_path):
 
 
 def test_entries_are_counted(tmp_path, monkeypatch):
-    monkeypatch.setattr(submissions, "MAX_ENTRIES", 5)
+    monkeypatch.setattr(files, "MAX_ENTRIES", 5)
     (tmp_path / "in").mkdir()
     for file in ("a.zip", "in/ada.zip"):
         zipped(tmp_path / file, *(f"s{i}/00_start_here.ipynb" for i in range(8)))
