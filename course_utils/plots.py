@@ -434,20 +434,20 @@ def variance_ledger(shares, predicted):
     bars = left.bar(TERMS, [0] * 4, width=0.6, color=(IDENTITY, BRANCH, MUTED, PLAIN))
     (ticks,) = left.plot([], [], "_", color="black", ms=22, mew=1.5)
     left.axhline(0, color="#777777", lw=0.8)
-    left.set(ylim=(-0.5, 2.5), ylabel="factor for the squared length")
+    left.set(ylim=(-0.5, 3.6), ylabel="factor for the squared length")
     left.tick_params(axis="x", labelsize=8)
-    left.set_title("one block (dash: formula)", loc="center", weight="normal")
+    left.set_title("average block (dash: formula)", loc="center", weight="normal")
     (measured,) = right.plot([], [], color=PLAIN)
     (formula,) = right.plot([], [], ":", color="black", lw=1.5)
-    right.set(yscale="log", xlim=(0, 50), ylim=(1e-9, 1e15), xlabel="block")
+    right.set(yscale="log", xlim=(0, 50), ylim=(1e-9, 1e18), xlabel="block")
     right.set_title("whole stack (dots: formula)", loc="center", weight="normal")
     right.set_ylabel("squared length, relative to x")
 
     def update(shares, predicted):
         means = [*shares.mean((1, 2)), shares.sum(0).mean()]
         for bar, height in zip(bars.patches, means, strict=True):
-            bar.set_height(np.clip(height, -0.5, 2.5))
-        ticks.set_data(np.arange(4), np.clip(predicted, -0.5, 2.5))
+            bar.set_height(np.clip(height, -0.5, 3.6))
+        ticks.set_data(np.arange(4), np.clip(predicted, -0.5, 3.6))
         whole = np.median(np.cumprod(shares.sum(0), axis=0), axis=1)
         blocks = np.arange(len(whole) + 1)
         measured.set_data(blocks, np.r_[1, whole])
@@ -502,6 +502,7 @@ def signal(lengths, gradients, factors, title):
     axes[0].set_xlim(0, 1.75 * depth)
     axes[1].set_xlim(0, depth)
     axes[0].set_xticks(axes[1].get_xticks()[axes[1].get_xticks() <= depth])
+    axes[0].set_ylim(bottom=1e-4)
     axes[0].set_ylabel("squared length (dots: formula)")
     figure.suptitle(title)
     return figure

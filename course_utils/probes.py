@@ -258,6 +258,7 @@ def variance_ledger(branches, x, wiring: Wiring):
         step = after - shortcut
         terms = (shortcut**2, step**2, 2 * shortcut * step)
         size = (h**2).sum((-2, -1))
+        size = np.where(size == 0, 1, size)  # a stream that is 0 stays 0
         rows.append([term.sum((-2, -1)) / size for term in terms])
         h = after
     return np.moveaxis(np.array(rows), 1, 0)

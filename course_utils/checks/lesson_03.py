@@ -140,6 +140,10 @@ stack_growth = Exercise(
             lambda a, b, g: np.sqrt(_factors(a, b, g).prod()),
         ),
         Mistake(
+            "g is missing: the branch itself multiplies the squared length by g²",
+            lambda a, b, g: (a**2 + b**2).prod(),
+        ),
+        Mistake(
             "that is the growth after each block; return the last of these numbers",
             lambda a, b, g: _factors(a, b, g).cumprod(),
         ),
@@ -157,8 +161,7 @@ stack_growth = Exercise(
             lambda a, b, g: (a**2).prod() + (b**2 * g**2).prod(),
         ),
         Mistake(
-            "you add what the branches bring; that holds behind a norm, here every block also "
-            "multiplies what came before",
+            "you add what the branches bring; every block also multiplies what came before",
             lambda a, b, g: 1 + (b**2 * g**2).sum(),
         ),
     ),
@@ -379,7 +382,7 @@ branch_gains = Exercise(
         ),
     ),
     hints=(
-        "First the shares, then b. Equal shares keep the third demand by themselves.",
+        "First the shares, then b. Equal shares meet the demand on the shares by themselves.",
         "If every share is c, the stack grows by (1 + c) to the power of the depth. Which c makes "
         "that about 2.5?",
         "Solve b² g² = c for b, block by block: b = np.sqrt(c) / g.",
