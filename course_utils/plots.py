@@ -502,8 +502,8 @@ def signal(lengths, gradients, factors, title):
     axes[0].set_xlim(0, 1.75 * depth)
     axes[1].set_xlim(0, depth)
     axes[0].set_xticks(axes[1].get_xticks()[axes[1].get_xticks() <= depth])
-    axes[0].set_ylim(bottom=1e-4)
-    axes[0].set_ylabel("squared length (dots: formula)")
+    axes[0].set_ylim(bottom=1e-3)
+    axes[0].set_ylabel("mean squared length (dots: formula)")
     figure.suptitle(title)
     return figure
 

@@ -33,7 +33,7 @@ uniform_gain = Exercise(
             lambda r, n: n * r**2 / 3,
         ),
         Mistake(
-            "you take r² as the variance; most weights are smaller than r, and the average of "
+            "you take r² as the variance; the weights lie between −r and r, and the average of "
             "their squares is r²/3",
             lambda r, n: n * r**2 / 2,
         ),

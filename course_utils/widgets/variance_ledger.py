@@ -45,7 +45,7 @@ def variance_ledger(a=1.0, b=1.0, g=1.0, depth=20, ends_in_relu=0):
     return Panel(
         {
             "a": slider("shortcut gain a", a, 0.0, 1.0, 0.05),
-            "b": slider("branch gain b", b, 0.0, 1.0, 0.05),
+            "b": slider("branch gain b", b, 0.0, 1.0, 0.01),
             "g": slider("branch size g", g, 0.2, 1.2, 0.05),
             "depth": slider("depth (blocks)", depth, 1, MAX_DEPTH, 1),
             "ends_in_relu": slider("ends in ReLU (0, 1)", ends_in_relu, 0, 1, 1),
@@ -56,7 +56,7 @@ def variance_ledger(a=1.0, b=1.0, g=1.0, depth=20, ends_in_relu=0):
         {
             "plain": values | {"a": 0.0, "b": 1.0, "depth": 50},
             "residual": values | {"a": 1.0, "b": 1.0, "depth": 50},
-            "1/√50": values | {"a": 1.0, "b": 0.15, "depth": 50},
+            "1/√50": values | {"a": 1.0, "b": 0.14, "depth": 50},
             "a² + b² = 1": values | {"a": 0.8, "b": 0.6, "depth": 50},
             "ReLU end": values | {"a": 1.0, "b": 0.5, "depth": 20, "ends_in_relu": 1},
         },
@@ -83,4 +83,4 @@ def _describe(values, arrays):
     if whole == 0:
         return f"{opening}. The stream is 0."
     blocks = "1 block" if values["depth"] == 1 else f"{values['depth']} blocks"
-    return f"{opening}{extra}. After {blocks} a typical net has {whole:.1e} times as much."
+    return f"{opening}{extra}. After {blocks} a typical net has {whole:.2g} times as much."
