@@ -278,7 +278,8 @@ def cosines(branches, x, wiring: Wiring):
     Returns
     -------
     ndarray, shape (depth + 1, ...)
-        Cosine of the angle between the two streams; 1 where they point the same way.
+        Cosine of the angle between the two streams; 1 where they point the same way, 0
+        where one of them is 0.
 
     References
     ----------
@@ -296,6 +297,7 @@ def cosines(branches, x, wiring: Wiring):
     for branch in [None, *branches]:
         if branch is not None:
             h, _ = backprop.forward([branch], h, wiring)
-        unit = h / np.linalg.norm(h, axis=-1, keepdims=True)
+        length = np.linalg.norm(h, axis=-1, keepdims=True)
+        unit = h / np.where(length == 0, 1, length)
         found.append((unit[..., 0, :] * unit[..., 1, :]).sum(-1))
     return np.stack(found)

@@ -89,3 +89,43 @@ def test_scalar_gains_draw_plain_dashed():
     (ax,) = plots.scalar_gains(np.array([-1.0, 0.5]), np.ones(2), 2 * np.ones(2), 20).axes
     assert [line.get_linestyle() for line in ax.lines[:2]] == ["--", "-"]
     assert ax.get_ylabel() == "gradient after 20 blocks"
+
+
+def test_draws_name_mean_and_median():
+    values = np.array([[1.0, 1.0, 1.0], [1.0, 2.0, 9.0]])
+    (ax,) = plots.draws(values, "T", "y").axes
+    assert ax.lines[-2].get_ydata().tolist() == [1.0, 4.0]
+    assert ax.lines[-1].get_ydata().tolist() == [1.0, 2.0]
+
+
+def test_the_ledger_draws_terms_their_sum_and_the_whole_stack():
+    shares = np.stack([np.full((4, 3), part) for part in (1.0, 0.5, 0.25)])
+    drawing = plots.variance_ledger(shares, (1, 0.5, 0, 1.5))
+    *bars, ticks, measured, formula = drawing.artists
+    assert [bar.get_height() for bar in bars] == [1.0, 0.5, 0.25, 1.75]
+    assert ticks.get_ydata().tolist() == [1, 0.5, 0, 1.5]
+    assert np.allclose(measured.get_ydata(), 1.75 ** np.arange(5))
+    assert np.allclose(formula.get_ydata(), 1.5 ** np.arange(5))
+    drawing.update(shares[:, :2], (1, 0.5, 0, 1.5))
+    assert len(measured.get_ydata()) == 3
+
+
+def test_signal_draws_mean_squares_beside_the_formula_in_both_directions():
+    values = {"plain": np.array([[1.0, 1.0], [1.0, 3.0]]), "residual": np.ones((2, 2))}
+    forward, backward = plots.signal(values, values, {"plain": 5.0, "residual": 1.0}, "T").axes
+    assert forward.lines[0].get_ydata().tolist() == [1.0, 5.0]
+    assert forward.lines[1].get_ydata().tolist() == [1.0, 5.0]
+    assert backward.lines[1].get_ydata().tolist() == [5.0, 1.0]
+
+
+def test_cosines_draw_medians_and_names_stand_apart():
+    values = {"plain": np.full((3, 5), 0.99), "residual": np.full((3, 5), 0.98)}
+    (ax,) = plots.cosines(values, "T").axes
+    assert [line.get_ydata()[-1] for line in ax.lines] == [0.99, 0.98]
+    low, high = sorted(text.xyann[1] for text in ax.texts)
+    assert high - low >= 12
+
+
+def test_the_depth_rule_marks_what_it_was_fitted_to():
+    (ax,) = plots.depth_rule({"a": 5, "b": 9}, {"a": 5, "b": 10}, {"a"}, "T").axes
+    assert [line.get_markerfacecolor() for line in ax.lines[1:]] == ["white", plots.IDENTITY]

@@ -10,8 +10,9 @@ from course_utils.widgets.descent import descent
 from course_utils.widgets.gradient_norms import gradient_norms
 from course_utils.widgets.predict import predict
 from course_utils.widgets.start_from_identity import MAX_DEPTH, start_from_identity
+from course_utils.widgets.variance_ledger import variance_ledger
 
-PANELS = [descent, start_from_identity]
+PANELS = [descent, start_from_identity, variance_ledger]
 
 
 def drag(panel, name, value):
