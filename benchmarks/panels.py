@@ -29,7 +29,7 @@ from tqdm import tqdm
 
 from tests.browser.lab import Lab, Server, chromium
 
-PANELS = ("descent", "start_from_identity", "gradient_norms", "variance_ledger")
+PANELS = ("descent", "start_from_identity", "variance_ledger", "gradient_norms")
 MOVES, ROUND_TRIP_MS = 30, 120
 # p95 in ms, by who draws the picture and how far the kernel is; CPU of the kernel per move
 BARS = {"browser": {"direct": 33, "far": 33}, "kernel": {"direct": 150, "far": 350}}

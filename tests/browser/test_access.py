@@ -70,7 +70,7 @@ def test_axe_finds_no_serious_fault_in_a_panel(panels, name):
     ids=["button-name", "color-contrast", "svg-img-alt"],
 )
 def test_a_broken_panel_is_noticed(panels, breakage, rule):
-    # the last panel is broken, and mended again by showing it anew
+    # the last panel, which is drawn as SVG, is broken and mended again by showing it anew
     panels.output(PANELS[-1]).locator(".course-guarded").evaluate(f"panel => {{ {breakage} }}")
     found = faults(panels, PANELS[-1])
     panels.run(PANELS[-1])
