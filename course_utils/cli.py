@@ -54,8 +54,11 @@ def grade(
     explain: Annotated[str | None, typer.Option(help="print this student's results")] = None,
 ):
     """Mark a folder of submissions; what is marked already is not marked again."""
+    import signal
+
     from course_utils.grading import command
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl+C: nothing is lost
     sys.exit(command.run(submissions, out, jobs, sandbox, cluster, checks, seed_file, explain))
 
 

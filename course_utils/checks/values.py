@@ -1,5 +1,6 @@
 """Reduce what an answer returns to plain data, so that only values are judged."""
 
+import decimal
 import numbers
 import sys
 from dataclasses import dataclass
@@ -53,7 +54,7 @@ def _plain(value, items_left):
         value = value.item()
     if value is None or type(value) in (bool, str):
         return value
-    if isinstance(value, numbers.Real):
+    if isinstance(value, (numbers.Real, decimal.Decimal)):
         return int(value) if type(value) is int and abs(value) < 2**63 else float(value)
     if isinstance(value, np.ndarray):
         if value.dtype.kind not in "biufc":

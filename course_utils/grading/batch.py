@@ -1,10 +1,14 @@
 """Mark a folder of submissions: in parallel, resumable, never stopped by one of them."""
 
 import contextlib
+import functools
 import hashlib
 import json
+import multiprocessing
 import os
 import tempfile
+import threading
+import time
 import traceback
 from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass
@@ -20,6 +24,7 @@ from course_utils.grading.graft import code_cells
 from course_utils.grading.mark import Settings, mark, unreadable
 from course_utils.grading.submissions import Submission, find
 
+WHOLE = {"lesson", "problem", "notes", "exercises"}  # what a result holds
 COURSE = Path(__file__).resolve().parents[2]
 
 
@@ -126,11 +131,7 @@ def grade(source, out, settings, jobs=-1, cluster=None):
     """
     store = Path(out) / "marks"
     store.mkdir(parents=True, exist_ok=True)
-    submissions = [
-        one
-        for one in find(source, list(settings.released))
-        if Path(out).resolve() not in Path(source, one.path).resolve().parents
-    ]
+    submissions = find(source, list(settings.released), skip=out)
     if not submissions:
         raise Unreadable(f"there are no notebooks in {source}")
     try:
@@ -201,6 +202,7 @@ def _work(entry, settings):
 
 def _task(key, data, lesson, settings):
     """Mark one; a fault of ours is a result too, but one that the next run tries again."""
+    _leave_with_parent()
     try:
         if data is None:
             raise Unreadable("the file has changed since it was first read")
@@ -208,6 +210,21 @@ def _task(key, data, lesson, settings):
     except Exception as error:
         result = unreadable(f"it was not marked, run again: {error}", lesson, settings)
         return key, {**result, "error": traceback.format_exc()}
+
+
+@functools.cache
+def _leave_with_parent():
+    """End a process of joblib's, and its sandbox, when the one that began it has gone."""
+    parent = os.getppid()
+    if not multiprocessing.current_process().name.startswith("Loky"):
+        return
+
+    def watch():
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 @contextlib.contextmanager
@@ -241,7 +258,9 @@ def load(store, key, whole=True):
         result = json.loads((store / f"{key}.json").read_bytes())
     except (OSError, ValueError):
         return None
-    if not isinstance(result, dict) or (whole and result.get("error")):
+    if not isinstance(result, dict) or not WHOLE <= result.keys():
+        return None
+    if whole and result.get("error"):
         return None
     return result
 

@@ -34,22 +34,25 @@ def run(submissions, out, jobs, kind, cluster, checks, seed_file, explain) -> in
     """
     if kind not in ("bubblewrap", "none"):
         return _fail(f"--sandbox is bubblewrap or none, got {kind}")
+    if jobs == 0:
+        return _fail("--jobs is a number of processes, or -1 for one per core, got 0")
     if kind == "none":
         print(NO_WALL, file=sys.stderr)
     out = Path(out)
     try:
         settings = batch.settings(kind, checks, seed_file)
         entries, marked = batch.grade(submissions, out, settings, jobs, cluster)
+        counts = report.write(entries, out, settings)
     except (batch.GradingError, PrivateError, SandboxUnavailable, Unreadable, OSError) as error:
         return _fail(str(error))
     except KeyboardInterrupt:
         print(f"Interrupted. What was marked is kept in {out}; run again to go on.")
         return 130
-    counts = report.write(entries, out, settings)
     if explain is not None:
-        text = report.explain(entries, out, settings, explain)
-        print(text or f"nobody is called {explain!r}")
-        return 0 if text else 2
+        text = report.explain(entries, out, settings, explain) or f"nobody is called {explain!r}"
+        encoding = sys.stdout.encoding or "utf-8"
+        print(text.encode(encoding, "replace").decode(encoding))
+        return 2 if text.startswith("nobody is called") else 0
     print(
         f"{counts['submissions']} submissions: {marked} marked now, "
         f"{counts['problems']} to look at. See {out / 'summary.html'}"

@@ -56,12 +56,14 @@ class Item:
         return self.kind == "file" and self.path.strip().lower().endswith(".ipynb")
 
 
-def listed(source):
+def listed(source, skip=None):
     """List what a folder or zip holds, without what systems and tools leave behind.
 
     Parameters
     ----------
     source : Path
+    skip : Path, optional
+        A folder in it that holds no submissions.
 
     Returns
     -------
@@ -73,7 +75,7 @@ def listed(source):
         If `source` is neither a folder nor a zip file, or is a folder that cannot be read.
     """
     if source.is_dir():
-        items = _in_folder(source)
+        items = _in_folder(source, skip and os.path.realpath(skip))
     elif _is_zip(source):
         items = _in_zip(_Shelf(), (source,), "")
     else:
@@ -100,7 +102,7 @@ def _fail(reason):
     raise Unreadable(reason)
 
 
-def _in_folder(root):
+def _in_folder(root, skip):
     shelf, todo = _Shelf(), [root]
     while todo:  # not os.walk: before Python 3.12 a deep folder ends its recursion
         folder = todo.pop()
@@ -118,7 +120,8 @@ def _in_folder(root):
         for entry in entries:
             path = Path(entry.path)
             if entry.is_dir(follow_symlinks=False):
-                todo.append(path)
+                if os.path.realpath(path) != skip:
+                    todo.append(path)
             elif ends_with(entry.name, ".zip") and entry.is_file(follow_symlinks=False):
                 name = inner + entry.name
                 yield from _upload(_in_zip(shelf, (path,), f"{name}/", upload=True), name)

@@ -75,6 +75,8 @@ def code_cells(data):
         if isinstance(sheet, dict) and isinstance(sheet.get("cells"), list)
         for cell in sheet["cells"]
     ]
+    if not cells and isinstance(notebook.get("cells"), list):
+        cells = notebook["cells"]
     if not cells:
         raise Unreadable("the file is not a notebook, or a notebook without cells")
     found = [_code(cell) for cell in cells]
@@ -146,7 +148,7 @@ def _is_call(source):
     return source.lstrip("# ").startswith(("check(", "hint(", "scorecard("))
 
 
-def lesson_of(submitted, released):
+def lesson_of(submitted, released, named=""):
     """Tell by its cells which lesson a notebook answers.
 
     Parameters
@@ -154,6 +156,8 @@ def lesson_of(submitted, released):
     submitted : list of (str, str)
     released : dict of str to list of (str, str)
         By lesson.
+    named : str
+        The lesson that its file's name tells; counts where its answers are there.
 
     Returns
     -------
@@ -167,5 +171,7 @@ def lesson_of(submitted, released):
         ids = {name for name, _ in released[lesson] if name.endswith("-answer")}
         return sum(name in ids or bool(told.search(source)) for name, source in submitted)
 
+    if named in released and shared(named):
+        return named
     best = max(released, key=shared, default="")
     return best if best and shared(best) else ""

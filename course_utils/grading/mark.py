@@ -131,7 +131,7 @@ def mark(data, lesson, settings) -> dict:
     """
     try:
         submitted = code_cells(data)
-        lesson = lesson_of(submitted, settings.released) or lesson
+        lesson = lesson_of(submitted, settings.released, lesson) or lesson
         if lesson not in settings.released:
             raise Unreadable("it answers no exercise of this course")
     except Unreadable as error:

@@ -50,6 +50,7 @@ ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
+    "OMP_THREAD_LIMIT": "1",  # threads that a cell starts would not live on in a fork
 }
 ADVICE = """\
 Submissions run only in a sandbox, and bubblewrap could not make one here:

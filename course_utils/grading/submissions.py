@@ -12,6 +12,7 @@ from pathlib import Path
 
 from course_utils.grading.files import listed
 from course_utils.grading.names import (
+    COPY_OF,
     MAX_PATH,
     ends_with,
     in_one_line,
@@ -59,7 +60,7 @@ class Submission:
     read: Callable
 
 
-def find(source, lessons):
+def find(source, lessons, skip=None):
     """List the submissions in a folder or zip.
 
     Parameters
@@ -69,6 +70,8 @@ def find(source, lessons):
         or an nbgrader ``submitted/`` tree.
     lessons : sequence of str
         The stems that are marked.
+    skip : Path, optional
+        A folder in `source` that holds no submissions.
 
     Returns
     -------
@@ -107,7 +110,7 @@ def find(source, lessons):
     ('ada', '01_residual_block', b'{}')
     """
     source = Path(source)
-    items = listed(source)
+    items = listed(source, skip)
     outer = source.name if source.is_dir() else source.stem
     while _is_wrapped(items, lessons, outer):
         items = [replace(item, parts=item.parts[1:]) for item in items]
@@ -190,6 +193,9 @@ def _sections(items, lessons):
 def _named(parts, lessons, sections):
     """Tell the student and the lesson of a file by where it lies and how it is called."""
     student, lesson = of_name(parts[-1], lessons)
+    if len(parts) == 1 and lesson and not student:  # v3_00_start_here: nothing else names them
+        name = COPY_OF.sub("", parts[0])
+        student = name.partition(lesson)[0].strip("-_ .") if lesson in name else ""
     if len(parts) == 1 or (student and parts[:-1] in sections):
         return student, lesson
     top = parts[0]

@@ -11,6 +11,7 @@ import ast
 import asyncio
 import contextlib
 import ctypes
+import dis
 import gc
 import importlib
 import inspect
@@ -35,7 +36,7 @@ PROCESSES, FILE_BYTES, FILES = 24, 2**24, 64
 MEMORY_BYTES = 3 * 2**29  # beyond what Python, NumPy and torch have mapped already
 PROCESS_SECONDS = 240  # of computing, whatever it was asked to do
 
-NEWNS, NEWIPC, NEWUSER, NEWPID = 0x20000, 0x8000000, 0x10000000, 0x20000000
+NEWNS, NEWIPC, NEWUSER, NEWPID, NEWNET = 0x20000, 0x8000000, 0x10000000, 0x20000000, 0x40000000
 SET_DUMPABLE, SET_CHILD_SUBREAPER = 4, 36
 RDONLY, NOSUID_NODEV = 1, 6
 
@@ -174,7 +175,7 @@ def _part(libc):
     """Leave the namespaces of the zygote; the next fork is the first process of the new ones."""
     uid, gid = os.getuid(), os.getgid()
     libc.prctl(SET_DUMPABLE, 1, 0, 0, 0)  # or the maps below would belong to root
-    _call(libc.unshare, NEWUSER | NEWNS | NEWIPC | NEWPID)
+    _call(libc.unshare, NEWUSER | NEWNS | NEWIPC | NEWPID | NEWNET)
     maps = {"setgroups": "deny", "uid_map": f"{uid} {uid} 1", "gid_map": f"{gid} {gid} 1"}
     for name, line in maps.items():
         with open(f"/proc/self/{name}", "w") as file:
@@ -224,17 +225,36 @@ class _LeftOut:
         self._items = items
 
     def __getattr__(self, name):
+        if name == "__version__":
+            return "0"
         if name.startswith("__"):
             raise AttributeError(name)
         return _LeftOut()
 
     def __call__(self, *arguments, **_):
         first = arguments[0] if arguments else None
+        if len(arguments) == 1 and isinstance(first, (types.FunctionType, type)):
+            return first  # as a decorator it changes nothing
         return _LeftOut(range(first) if isinstance(first, int) else first)
 
     def __iter__(self):
-        # `for x in tqdm(xs)` wants the items of xs, `fig, ax = plt.subplots()` two of anything
+        # `for x in tqdm(xs)` wants the items of xs; an unpacking wants as many as it has names
+        caller = sys._getframe(1)
+        op, count = caller.f_code.co_code[caller.f_lasti : caller.f_lasti + 2]
+        if dis.opname[op] == "UNPACK_SEQUENCE":
+            return iter([_LeftOut() for _ in range(count)])
         return iter((self, self) if self._items is None else self._items)
+
+    def __setitem__(self, *_):
+        pass
+
+    def __len__(self):
+        return 0
+
+    def _itself(self, *_):
+        return self
+
+    __add__ = __sub__ = __mul__ = __truediv__ = __radd__ = __rmul__ = __neg__ = _itself
 
     def __getitem__(self, _):
         return self

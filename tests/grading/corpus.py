@@ -90,6 +90,18 @@ TWO_CELLS = (
     RIGHT["affine"].replace("x @ W.T", "product(x, W)"),
 )
 
+PLOTS = lines(
+    "import matplotlib, pandas as pd",
+    "import matplotlib.pyplot as plt",
+    "plt.rcParams['figure.figsize'] = (6, 4)",
+    "fig, (a1, a2, a3) = plt.subplots(1, 3)",
+    "fig, axes = plt.subplots(2, 2)",
+    "for ax in axes.flat: ax.plot([1])",
+    "frame = pd.DataFrame({'a': [1]})",
+    "frame['b'] = frame['a'] + 1",
+    "print(matplotlib.__version__, len(frame))",
+    "",
+)
 SHELL_LINES = "%load_ext x\n!pip install \\\n   numpy\nfiles = !ls\nt = %timeit -o 1\nnp.dot?\n"
 POOL = lines(
     "from concurrent.futures import ProcessPoolExecutor",
@@ -149,6 +161,11 @@ HONEST = [
     case("pasted from the web", notebook({**RIGHT, "affine": "\ufeffdef affine(x, W, c):\n\u00a0   return x @ W.T + c"}), ALL),
     case("a progress bar", with_answer("descend", "from tqdm import tqdm\n" + RIGHT["descend"].replace("range(steps)", "tqdm(range(steps))")), ALL),
     case("a plot in an answer", with_answer("affine", "import scipy, math\nimport matplotlib.pyplot as plt\nfig, ax = plt.subplots()\ndef affine(x, W, c):\n    plt.plot(x)\n    return x @ W.T + c * math.exp(0)"), ALL),
+    case("settings of plots", notebook({**RIGHT, "affine": PLOTS + RIGHT["affine"]}), ALL),
+    case("a compiler that is not there", with_answer("affine", "from numba import njit\n@njit(cache=True)\n" + RIGHT["affine"]), ALL),
+    case("two threads", with_answer("lowest_point", "torch.set_num_threads(2)\n" + TRAINED + "\n" + _tensor()), ALL),
+    case("empty worksheets", {**notebook(), "worksheets": []}, ALL),
+    case("a decimal", with_answer("learning_rate_limit", "from decimal import Decimal\nlearning_rate_limit = Decimal('0.25')"), ALL),
     case("what a kernel has", with_answer("affine", "help(np.dot)\nimport asyncio, pickle\nawait asyncio.sleep(0)\nclass K: pass\npickle.loads(pickle.dumps(K()))\n" + RIGHT["affine"] + "\nexit"), ALL),
     case("an external process", with_answer("affine", POOL + RIGHT["affine"]), ALL),
     case("many experiments", notebook(before=["import time"], after=[f"{EXPERIMENT}  # {i}" for i in range(9)]), ALL, "left out: those before it took"),
@@ -299,6 +316,13 @@ TELLS = lines(
     "    open('/tmp/seen', 'a').write(f'shape {x.shape}')",
     "    return x @ W.T + c",
 )
+PORTS = lines(
+    "import os, socket",
+    "def leave():",
+    "    server = socket.create_server(('127.0.0.1', 0))",
+    "    client = socket.create_connection(server.getsockname())",
+    "    client.close()",
+)
 FORKS = lines(
     "import os, time",
     "n = 0",
@@ -390,6 +414,7 @@ ATTACKS = [
     leaks("it reads the home", "import os\nraise RuntimeError('home' + str(bool(os.listdir('{root}'))))", "homeTrue"),
     leaks("it writes a file", "open('{folder}/written', 'w').write('x')\nraise RuntimeError('has written')", "has written"),
     leaks("it changes another submission", "open('{folder}/victim.ipynb', 'w').write('x')\nraise RuntimeError('changed it')", "changed it"),
+    case("it leaves ports behind", notebook(before=[PORTS + "\nleave()\nraise RuntimeError('ports left' if '{folder}' and os.path.exists('{folder}') else '')"]), ALL, hides="ports left", open_wall=found("ports left")),
     leaks("it connects", "import socket\nsocket.create_connection(('127.0.0.1', {port}), 5).send(b'x')\nraise RuntimeError('connected')", "connected"),
     leaks("it kills a process", "import os\nos.kill({pid}, 9)\nraise RuntimeError('has killed')", "has killed"),
     leaks("it lives on", HEARTBEAT + "\nraise RuntimeError(str(os.path.exists('{folder}')))", "True"),

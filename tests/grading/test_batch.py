@@ -436,3 +436,33 @@ def test_results_within_the_submissions_are_not_submissions(tmp_path):
     inbox = submit(tmp_path / "in", ada=notebook())
     first = run(inbox, inbox / "results")
     assert run(inbox, inbox / "results") == first
+
+
+def test_of_two_lessons_in_one_notebook_the_name_decides(tmp_path):
+    both = notebook()
+    both["cells"] += notebook({}, lesson="01_residual_block")["cells"]
+    for lesson in ("00_start_here", "01_residual_block"):
+        marks = mark(json.dumps(both).encode(), lesson, batch.settings())
+        assert marks["lesson"] == lesson
+    assert (
+        mark(json.dumps(notebook()).encode(), "01_residual_block", batch.settings())["lesson"]
+        == LESSON
+    )
+
+
+@pytest.mark.parametrize("stored", ["{}", '{"exercises": 1}', '{"lesson": "x"}', "[]", "3"])
+def test_a_result_that_is_none_is_marked_again(inbox, tmp_path, stored):
+    first = run(inbox, tmp_path / "out")
+    for file in (tmp_path / "out" / "marks").glob("*.json"):
+        file.write_text(stored)
+    assert run(inbox, tmp_path / "out") == first
+
+
+def test_reports_that_cannot_be_written_say_so(inbox, tmp_path, capsys):
+    run(inbox, tmp_path / "out")
+    (tmp_path / "out" / "grades.csv").unlink()
+    (tmp_path / "out" / "grades.csv").mkdir()
+    assert command.run(inbox, tmp_path / "out", 1, "bubblewrap", None, None, None, None) == 2
+    assert "grades.csv" in capsys.readouterr().err
+    assert command.run(inbox, tmp_path / "out", 0, "bubblewrap", None, None, None, None) == 2
+    assert "got 0" in capsys.readouterr().err

@@ -627,3 +627,30 @@ def test_something_else_is_refused(tmp_path):
     for source in (tmp_path / "a.txt", tmp_path / "nothing"):
         with pytest.raises(Unreadable, match="expected a folder or a zip file"):
             find(source, LESSONS)
+
+
+def test_a_link_to_itself_is_one_fault(tmp_path):
+    make(tmp_path, "ada_00_start_here.ipynb")
+    link = tmp_path / "eve_00_start_here.ipynb"
+    link.symlink_to(link)
+    ada, eve = find(tmp_path, LESSONS, skip=tmp_path / "out")
+    assert ada.read()
+    with pytest.raises(Unreadable, match="link"):
+        eve.read()
+
+
+def test_results_in_the_folder_are_neither_listed_nor_a_student(tmp_path):
+    make(tmp_path, *(f"course/{s}/00_start_here.ipynb" for s in ("ada", "ben")))
+    make(tmp_path, "results/marks/x.json", "results/feedback/ada_00.html")
+    assert [s.student for s in find(tmp_path, LESSONS, tmp_path / "results")] == ["ada", "ben"]
+
+
+def test_names_in_a_zip_cannot_hide_an_entry(tmp_path):
+    paths = ("../out/mal_00_start_here.ipynb", f"{tmp_path}/out/eve_00_start_here.ipynb")
+    found = find(zipped(tmp_path / "a.zip", *paths), LESSONS, tmp_path / "out")
+    assert len(found) == 2
+
+
+def test_a_flat_name_that_looks_like_decoration_is_a_student(tmp_path):
+    make(tmp_path, "v3_00_start_here.ipynb", "final_00_start_here.ipynb")
+    assert [s.student for s in find(tmp_path, LESSONS)] == ["final", "v3"]
