@@ -22,6 +22,7 @@ from course_utils.grading import private, sandbox
 from course_utils.grading.files import Unreadable
 from course_utils.grading.graft import code_cells
 from course_utils.grading.mark import Settings, mark, unreadable
+from course_utils.grading.names import ends_with
 from course_utils.grading.submissions import Submission, find
 
 WHOLE = {"lesson", "problem", "notes", "exercises"}  # what a result holds
@@ -81,13 +82,13 @@ def settings(kind="bubblewrap", checks=None, seed_file=None, course=COURSE) -> S
             "installed with `make test` or `pip install -e .`"
         )
     own = private.sources(checks)
-    private.cases(tuple(sorted(own.items())))  # complain now, not in the middle of a run
+    private.cases(own)  # complain now, not in the middle of a run
     package = Path(__file__).resolve().parents[1]
     code = sorted([*(package / "checks").glob("*.py"), *(package / "grading").glob("*.py")])
     version = hashlib.sha256()
     for file in [*code, package / "data.py", *notebooks]:
         version.update(file.read_bytes())
-    for name, source in sorted(own.items()):
+    for name, source in own:
         version.update(f"{name}\n{source}".encode())
     return Settings(
         released={path.stem: code_cells(path.read_bytes()) for path in notebooks},
@@ -186,7 +187,7 @@ def _entry(submission, settings):
     except Unreadable as error:
         return Entry(submission, "", "", str(error))
     digest = hashlib.sha256(data).hexdigest()
-    if not submission.path.lower().endswith(".ipynb"):
+    if not ends_with(submission.path, ".ipynb"):
         return Entry(submission, "", digest, "it is not a notebook (.ipynb)")
     return Entry(submission, settings.key(data, submission.lesson), digest)
 

@@ -53,7 +53,7 @@ class Item:
     @property
     def is_notebook(self) -> bool:
         """Whether its name says so."""
-        return self.kind == "file" and self.path.strip().lower().endswith(".ipynb")
+        return self.kind == "file" and ends_with(self.path.strip(), ".ipynb")
 
 
 def listed(source, skip=None):

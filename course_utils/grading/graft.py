@@ -171,7 +171,6 @@ def lesson_of(submitted, released, named=""):
         ids = {name for name, _ in released[lesson] if name.endswith("-answer")}
         return sum(name in ids or bool(told.search(source)) for name, source in submitted)
 
-    if named in released and shared(named):
-        return named
-    best = max(released, key=shared, default="")
-    return best if best and shared(best) else ""
+    counts = {lesson: shared(lesson) for lesson in released}
+    best = named if counts.get(named) else max(counts, key=counts.get, default="")
+    return best if counts.get(best) else ""

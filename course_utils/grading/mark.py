@@ -7,7 +7,7 @@ process or on another machine, and the same input gives the same marks anywhere.
 import hashlib
 import time
 import traceback
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -69,8 +69,8 @@ class Settings:
     seed : int
         Draws the arguments of all cases.
     sandbox : {"bubblewrap", "none"}
-    private : dict of str to str
-        File name → source of an instructor's own cases.
+    private : tuple of (str, str)
+        File name and source of an instructor's own cases.
     version : str
         Changes when a check, the grader or a released notebook does.
     limits : Limits
@@ -79,7 +79,7 @@ class Settings:
     released: dict
     seed: int
     sandbox: str = "bubblewrap"
-    private: dict = field(default_factory=dict)
+    private: tuple = ()
     version: str = ""
     limits: Limits = Limits()
 
@@ -137,22 +137,21 @@ def mark(data, lesson, settings) -> dict:
     except Unreadable as error:
         return unreadable(str(error), lesson, settings)
     cells = graft(submitted, settings.released[lesson])
-    cases = private.cases(tuple(sorted(settings.private.items())))
-    exercises = exercises_of(lesson, cases)
+    exercises = exercises_of(lesson, private.cases(settings.private))
     attempt = _Attempt(sandbox.shared(settings.sandbox), cells, settings.limits)
     try:
         seen = [_judge(exercise, attempt, settings, held_back=False) for exercise in exercises]
         # only now, and nothing that is said from here on is shown: an answer could have kept
         # what it was called with, for another to tell
-        notes = tuple(attempt.notes)
+        notes, failed = list(attempt.notes), dict(attempt.failed)
         hidden = [_judge(exercise, attempt, settings, held_back="only") for exercise in exercises]
     finally:
         attempt.close()
     marked = [
-        _report(exercise, *parts, attempt.failed)
+        _report(exercise, *parts, failed)
         for exercise, *parts in zip(exercises, seen, hidden, strict=True)
     ]
-    return {"lesson": lesson, "problem": "", "notes": list(notes), "exercises": marked}
+    return {"lesson": lesson, "problem": "", "notes": notes, "exercises": marked}
 
 
 def unreadable(reason, lesson, settings) -> dict:

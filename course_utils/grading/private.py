@@ -25,8 +25,8 @@ def sources(folder):
 
     Returns
     -------
-    dict of str to str
-        File name → source.
+    tuple of (str, str)
+        File name and source, sorted by name.
 
     Raises
     ------
@@ -34,11 +34,11 @@ def sources(folder):
         If there is no such folder, or no file in it.
     """
     if folder is None:
-        return {}
+        return ()
     files = sorted(Path(folder).glob("*.py"))
     if not files:
         raise PrivateError(f"--checks needs a folder with *.py files, got {folder}")
-    return {file.name: file.read_text(encoding="utf-8") for file in files}
+    return tuple((file.name, file.read_text(encoding="utf-8")) for file in files)
 
 
 @functools.cache
@@ -48,7 +48,7 @@ def cases(files):
     Parameters
     ----------
     files : tuple of (str, str)
-        File name and source.
+        From `sources`.
 
     Returns
     -------

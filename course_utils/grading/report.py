@@ -128,7 +128,9 @@ def write(entries, out, settings) -> dict:
                 writer.writerow({name: _cell(value) for name, value in row.items()})
             page = page_name(entry.submission, marks["lesson"])
             wanted.add(page)
-            html = pages.get_template("feedback.html").render(entry=entry.submission, marks=marks)
+            html = pages.get_template("feedback.html").render(
+                entry=entry.submission, marks=marks, total=total(marks)
+            )
             (feedback / page).write_text(html, encoding="utf-8")
             document.write(",\n" if index else "\n")
             json.dump(record(entry, marks, remark, page), document)
@@ -140,6 +142,26 @@ def write(entries, out, settings) -> dict:
     html = pages.get_template("summary.html").render(summary=summary)
     (out / "summary.html").write_text(html, encoding="utf-8")
     return summary.counts()
+
+
+def total(marks):
+    """Add up the points of one submission.
+
+    Parameters
+    ----------
+    marks : dict
+
+    Returns
+    -------
+    got, most : int
+
+    Examples
+    --------
+    >>> total({"exercises": [{"points": 1, "max_points": 2}, {"points": 3, "max_points": 3}]})
+    (4, 5)
+    """
+    exercises = marks["exercises"]
+    return sum(one["points"] for one in exercises), sum(one["max_points"] for one in exercises)
 
 
 def rows(entry, marks, remark):
@@ -212,14 +234,15 @@ def record(entry, marks, remark, page) -> dict:
     -------
     dict
     """
+    got, most = total(marks)
     return {
         "student": entry.submission.student,
         "file": entry.submission.path,
         "sha256": entry.digest,
         "remark": remark,
         "feedback": page,
-        "points": sum(one["points"] for one in marks["exercises"]),
-        "max_points": sum(one["max_points"] for one in marks["exercises"]),
+        "points": got,
+        "max_points": most,
         **marks,
         "exercises": [
             {name: value for name, value in one.items() if name != "html"}
@@ -271,8 +294,7 @@ def explain(entries, out, settings, student) -> str:
     for entry, marks in results(entries, out, settings):
         if _same(entry.submission.student) != wanted:
             continue
-        got = sum(one["points"] for one in marks["exercises"])
-        most = sum(one["max_points"] for one in marks["exercises"])
+        got, most = total(marks)
         parts.append(f"{entry.submission.path}: {got} of {most} points")
         parts += [f"  {_one_line(marks['problem'])}"] if marks["problem"] else []
         parts += [one["text"] for one in marks["exercises"] if one["text"]]
@@ -314,8 +336,8 @@ class Summary:
             self.problems.append((entry.submission.student, entry.submission.path, page, text))
         if marks["problem"]:
             return
-        self.points[marks["lesson"]][sum(one["points"] for one in marks["exercises"])] += 1
-        self.most[marks["lesson"]] = sum(one["max_points"] for one in marks["exercises"])
+        got, self.most[marks["lesson"]] = total(marks)
+        self.points[marks["lesson"]][got] += 1
         for one in marks["exercises"]:
             self.status[marks["lesson"], one["name"]][one["status"]] += 1
             if one["mistake"]:

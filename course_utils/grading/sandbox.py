@@ -347,20 +347,19 @@ def _bwrap(program):
     else:
         argv += ["--unshare-all", "--cap-drop", "ALL"]
     # the system's libraries, and the Python that this environment is made from
-    folders = {Path(folder): Path(folder) for folder in dict.fromkeys(["/usr", sys.base_prefix])}
-    links = [Path(folder) for folder in ("/bin", "/lib", "/lib64") if os.path.exists(folder)]
-    folders |= {folder: folder for folder in links if not folder.is_symlink()}
+    system = {Path(folder) for folder in ("/bin", "/lib", "/lib64") if os.path.exists(folder)}
+    links = {folder for folder in system if folder.is_symlink()}
+    folders = {Path("/usr"), Path(sys.base_prefix)} | system - links
     binds = {Path("/offered", name): source for name, source in _libraries().items()}
     binds |= {Path(place): source for place, source in _layout().items()}
     parents = {parent for place in [*folders, *binds] for parent in place.parents}
     for folder in sorted(parents - {Path("/")}):
         if not any(folder.is_relative_to(bound) for bound in folders):
             argv += ["--perms", "0755", "--dir", str(folder)]
-    for folder in links:
-        if folder.is_symlink():
-            argv += ["--symlink", os.readlink(folder), str(folder)]
-    for place, source in sorted(folders.items()):
-        argv += ["--ro-bind", str(source), str(place)]
+    for folder in sorted(links):
+        argv += ["--symlink", os.readlink(folder), str(folder)]
+    for folder in sorted(folders):
+        argv += ["--ro-bind", str(folder), str(folder)]
     for folder in sorted(_masked(folders)):
         argv += ["--tmpfs", str(folder)]
     for place, source in binds.items():
