@@ -363,10 +363,10 @@ def _name_ends(ax, x, ends, near):
         _name_end(ax, name, (x, end), 6 * sum(np.sign(end - other) for other in crowd))
 
 
-def _name_end(ax, name, end, shift=0):
+def _name_end(ax, name, end, shift=0, colour=None):
     """Write a line's name beside its end, `shift` points higher."""
     place = {"xytext": (8, shift), "textcoords": "offset points", "va": "center"}
-    ax.annotate(name, end, color=_line_style(name)[0], **place)
+    ax.annotate(name, end, color=colour or _line_style(name)[0], **place)
 
 
 def draws(values, title, ylabel):
@@ -398,8 +398,7 @@ def draws(values, title, ylabel):
         ("median", np.median(values, axis=1), PLAIN),
     ):
         ax.plot(line, color=colour, lw=2.2)
-        place = {"xytext": (6, 0), "textcoords": "offset points", "va": "center"}
-        ax.annotate(name, (len(line) - 1, line[-1]), color=colour, **place)
+        _name_end(ax, name, (len(line) - 1, line[-1]), colour=colour)
     ax.set(yscale="log", xlim=(0, 1.14 * (len(values) - 1)), xlabel="layer", ylabel=ylabel)
     ax.set_title(title)
     return figure
