@@ -56,7 +56,7 @@ def cross_entropy(prediction, target):
 
 
 def accuracy(prediction, target):
-    """Count the share of right classes; for `Run.evaluate`.
+    """Count the share of right classes; for `Run.evaluate`, or as `measure` of `fit`.
 
     Parameters
     ----------
@@ -116,6 +116,8 @@ class Run:
     seeds : tuple of int
     diverged : tuple of Divergence
         One for each copy that stopped being finite, in the order of its step.
+    measured : ndarray, shape (steps, learning_rates, seeds), or None
+        What `measure` found on the batch of each step, before the step.
     """
 
     loss: np.ndarray
@@ -124,6 +126,7 @@ class Run:
     _model: torch.nn.Module
     _parameters: dict
     diverged: tuple = ()
+    measured: np.ndarray | None = None
 
     @property
     def best(self) -> int:
@@ -174,6 +177,7 @@ def fit(
     loss=mse,
     clip=None,
     warmup=0,
+    measure=None,
 ):
     """Train one copy of a model per learning rate and seed, all in one batched tensor.
 
@@ -198,6 +202,8 @@ def fit(
         Longest gradient; a copy's longer one is shortened to it.
     warmup : int
         Steps over which the learning rate grows linearly to its full size.
+    measure : callable, optional
+        Maps predictions and targets to (copies,), as `loss` does; kept for every step.
 
     Returns
     -------
@@ -240,14 +246,17 @@ def fit(
     # another seed than the weights', or the first batches would repeat their numbers
     generators = [torch.Generator().manual_seed(BATCH_SEED + seed) for seed in seeds]
     adam = _Adam(flat, torch.tensor(learning_rates).repeat_interleave(len(seeds)), clip, warmup)
-    history, diverged = [], {}
+    history, measured, diverged = [], [], {}
     try:
         for step in progress(range(steps), "training"):
             batches = [draw(generator) for generator in generators] * len(learning_rates)
             x, y = (torch.stack(parts) for parts in zip(*batches, strict=True))
-            losses = loss(_apply(model, parameters, x), y)
+            prediction = _apply(model, parameters, x)
+            losses = loss(prediction, y)
             # the copies share no weight, so the gradient of the sum is each one's own
             gradients = torch.autograd.grad(losses.sum(), list(parameters.values()))
+            if measure is not None:
+                measured.append(measure(prediction.detach(), y))
             history.append(losses.detach())
             for copy in (~(losses.isfinite() & adam.take(gradients))).nonzero().flatten().tolist():
                 if copy not in diverged:
@@ -263,8 +272,12 @@ def fit(
         print(f"Training was interrupted after {len(history)} of {steps} steps; those are kept.")
     finally:
         backprop.free()
-    loss_array = torch.stack(history).reshape(-1, len(learning_rates), len(seeds)).numpy()
-    return Run(loss_array, learning_rates, seeds, model, parameters, tuple(diverged.values()))
+    loss_array, measured_array = (
+        torch.stack(kept).reshape(-1, len(learning_rates), len(seeds)).numpy() if kept else None
+        for kept in (history, measured[: len(history)])
+    )
+    copies_lost = tuple(diverged.values())
+    return Run(loss_array, learning_rates, seeds, model, parameters, copies_lost, measured_array)
 
 
 def _apply(model, parameters, x):

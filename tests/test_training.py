@@ -229,3 +229,13 @@ def test_accuracy_and_cross_entropy_are_torchs():
 def test_no_memory_is_held_after_training():
     fit_digits(deep_model(gate=0.0), steps=2)
     assert backprop._Tape.spare is None
+
+
+def test_a_measure_is_taken_on_each_batch_before_its_step():
+    def half_loss(prediction, target):
+        assert not prediction.requires_grad
+        return training.mse(prediction, target) / 2
+
+    run = training.fit(lambda: nn.Linear(2, 2), draw, steps=4, measure=half_loss)
+    np.testing.assert_array_equal(run.measured, run.loss / 2)
+    assert training.fit(lambda: nn.Linear(2, 2), draw, steps=1).measured is None
