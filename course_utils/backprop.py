@@ -338,7 +338,7 @@ def backward(branches, caches, dH, wiring: Wiring):
 
 
 class Layers(NamedTuple):
-    """Hold a deep stack of one-layer branches F(u) = relu(W u + c), or its gradients.
+    """Hold a deep stack of one-layer branches F(u) = φ(W u + c), or its gradients.
 
     Attributes
     ----------
@@ -353,11 +353,12 @@ class Layers(NamedTuple):
     gate: np.ndarray | None = None
 
 
+ACTIVATIONS = ("relu", "tanh")
 CHUNK = 16  # layers whose weight gradients are taken in one product
 
 
 @np.errstate(over="ignore", invalid="ignore")  # who trains is told by training.fit
-def deep_forward(layers, x, wiring: Wiring, keep=True):
+def deep_forward(layers, x, wiring: Wiring, keep=True, activation="relu"):
     """Run copies of a stack of blocks h ← a·h + b·gate ⊙ F(norm(h)) through all layers.
 
     Inside, features come first, (width, copies, batch): each operation then runs over
@@ -371,6 +372,8 @@ def deep_forward(layers, x, wiring: Wiring, keep=True):
         Its norm is `layer_norm_forward`.
     keep : bool
         Keep what the backward pass needs.
+    activation : {"relu", "tanh"}
+        φ in F(u) = φ(W u + c).
 
     Returns
     -------
@@ -378,10 +381,16 @@ def deep_forward(layers, x, wiring: Wiring, keep=True):
     cache : object
         For one call of `deep_backward`.
 
+    Raises
+    ------
+    ValueError
+        If there is no such activation.
+
     References
     ----------
     Bachlechner et al. (2021), "ReZero is All You Need", eq. 1.
-    Derived in notebooks/06_thousand_layers.ipynb.
+    Used from notebooks/04_trainable_depth.ipynb on, derived in
+    notebooks/06_thousand_layers.ipynb.
 
     Examples
     --------
@@ -389,24 +398,29 @@ def deep_forward(layers, x, wiring: Wiring, keep=True):
     >>> deep_forward(layers, np.ones((1, 4, 2)), Wiring())[0].sum()
     np.float64(8.0)
     """
+    if activation not in ACTIVATIONS:
+        raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {activation!r}")
     depth, pre, post = layers.W.shape[1], wiring.norm == "pre", wiring.norm == "post"
-    tape = _Tape.take(depth, x, keep)
+    tape = _Tape.take(depth, x, keep, activation)
     weights, gates = layers.W.swapaxes(0, 1), _gates(layers.gate, wiring.b, depth, x)
     streams, z, zero = tape.streams, tape.z, tape.zero
     h = tape.h if pre else streams[0]
     h[...] = np.moveaxis(x, -1, 0)
-    for i, (W, u, gate, slope) in enumerate(
-        zip(weights, tape.inputs, gates, tape.slopes, strict=True)
+    for i, (W, u, gate, mark) in enumerate(
+        zip(weights, tape.inputs, gates, tape.marks, strict=True)
     ):
         if pre:
             _, (_, tape.scales[i]) = layer_norm_forward(h, 0, out=streams[i])
         np.matmul(W, u, out=tape.z_by_copy)
-        if keep:
-            np.greater(z, zero, out=slope)
-        np.maximum(z, zero, out=z)
+        if activation == "tanh":
+            F = np.tanh(z, out=mark)
+        else:
+            if keep:
+                np.greater(z, zero, out=mark)
+            F = np.maximum(z, zero, out=z)
         if gate is not None:
-            np.multiply(z, gate, out=z)
-        h = np.add(_times(wiring.a, h), z, out=h if pre else streams[i + 1])
+            F = np.multiply(F, gate, out=z)
+        h = np.add(_times(wiring.a, h), F, out=h if pre else streams[i + 1])
         if post:
             _, (_, tape.scales[i]) = layer_norm_forward(h, 0, out=h)
     return np.ascontiguousarray(np.moveaxis(h, 0, -1)), tape
@@ -417,8 +431,9 @@ def deep_backward(layers, cache, dH, wiring: Wiring):
     """Send a gradient back through `deep_forward`.
 
     On the way back each block asks for two products: with Wᵀ for the stream, with its input
-    for ∂L/∂W. Its gate asks for none: relu(z) = relu'(z)·z, so that ∂L/∂gate is the sum of
-    W ⊙ ∂L/∂W before the gate is multiplied in.
+    for ∂L/∂W. The gate of a relu asks for none: relu(z) = relu'(z)·z, so that ∂L/∂gate is the
+    sum of W ⊙ ∂L/∂W before the gate is multiplied in. A tanh has kept F, which gives both
+    tanh'(z) = 1 − F² and ∂L/∂gate = Σ ∂L/∂H ⊙ b·F.
 
     Parameters
     ----------
@@ -456,6 +471,7 @@ def deep_backward(layers, cache, dH, wiring: Wiring):
     """
     tape, (depth, width) = cache, layers.W.shape[1:3]
     tape.open()
+    tanh = tape.activation == "tanh"
     pre, post, streams, scales = (
         wiring.norm == "pre",
         wiring.norm == "post",
@@ -467,6 +483,7 @@ def deep_backward(layers, cache, dH, wiring: Wiring):
         factor = factor * layers.gate[..., None]
     back = list((factor * layers.W[..., :width]).swapaxes(0, 1).mT)
     dW = np.empty_like(layers.W)
+    gate_errors = np.empty((depth, width, len(dH)), dH.dtype) if tanh else None
     d = np.ascontiguousarray(np.moveaxis(dH, -1, 0))
     # weight gradients a few layers at a time, while their factors are still in the processor
     for low in reversed(range(0, depth, CHUNK)):
@@ -474,7 +491,11 @@ def deep_backward(layers, cache, dH, wiring: Wiring):
         for i in reversed(range(low, high)):
             if post:
                 d = layer_norm_backward((streams[i + 1], scales[i]), d, 0)
-            np.multiply(d, tape.numbers[i], out=tape.errors[i - low])
+            error = np.multiply(d, tape.numbers[i], out=tape.errors[i - low])
+            if tanh:  # so far d·F; d·(1 − F²) = d − d·F·F
+                np.add.reduce(error, -1, out=gate_errors[i])
+                np.multiply(error, tape.numbers[i], out=error)
+                np.subtract(d, error, out=error)
             np.matmul(back[i], tape.errors_by_copy[i - low], out=tape.z_by_copy)
             step = tape.z
             if pre:
@@ -485,7 +506,10 @@ def deep_backward(layers, cache, dH, wiring: Wiring):
         np.matmul(errors, inputs.mT, out=dW[:, low:high].swapaxes(0, 1))
     dgate = None
     if layers.gate is not None:
-        dgate = wiring.b * np.einsum("cdij,cdij->cdi", layers.W, dW)
+        if tanh:
+            dgate = wiring.b * gate_errors.transpose(2, 0, 1)
+        else:
+            dgate = wiring.b * np.einsum("cdij,cdij->cdi", layers.W, dW)
         if layers.gate.shape[-1] == 1:
             dgate = dgate.sum(-1, keepdims=True)
     dW *= factor
@@ -521,29 +545,33 @@ class _Tape:
 
     spare = None
 
-    def __init__(self, depth, x, keep):
+    def __init__(self, depth, x, keep, activation):
         copies, batch, width = x.shape
-        self.key, self.filled = (depth, x.shape, x.dtype, keep), keep
+        self.key, self.filled = (depth, x.shape, x.dtype, keep, activation), keep
+        self.activation = activation
         shape = width, copies, batch
         # inputs of the branches, each with its row of ones; without `keep` all in one place
         self.X = np.ones((depth + 1 if keep else 1, width + 1, copies, batch), x.dtype)
-        slopes = np.empty((depth if keep else 1, *shape), bool)  # relu'
+        # for the slope: of a relu whether z > 0, of a tanh F itself
+        kind = bool if activation == "relu" else x.dtype
+        marks = np.empty((depth if keep else 1, *shape), kind)
         self.errors = np.empty((CHUNK, *shape), x.dtype)
         self.z, self.h, self.zero = (np.zeros(shape, x.dtype) for _ in range(3))
         # views are made once: at this size making one costs as much as computing with it
         places = range(depth + 1) if keep else [0] * (depth + 1)
         self.streams = [self.X[i, :width] for i in places]
         self.inputs = [self.X[i].swapaxes(0, 1) for i in places[:-1]]
-        self.slopes = [slopes[i] for i in places[:-1]]
-        self.numbers = [slope.view(np.int8) for slope in self.slopes]  # bool multiplies slowly
+        self.marks = [marks[i] for i in places[:-1]]
+        # bool multiplies slowly
+        self.numbers = [mark.view(np.int8) if kind is bool else mark for mark in self.marks]
         self.errors_by_copy = list(self.errors.swapaxes(1, 2))
         self.z_by_copy, self.scales = self.z.swapaxes(0, 1), [None] * depth
 
     @classmethod
-    def take(cls, depth, x, keep):
-        tape, key = cls.spare, (depth, x.shape, x.dtype, keep)
+    def take(cls, depth, x, keep, activation):
+        tape, key = cls.spare, (depth, x.shape, x.dtype, keep, activation)
         if tape is None or tape.key != key:
-            return cls(depth, x, keep)
+            return cls(depth, x, keep, activation)
         cls.spare, tape.filled = None, True
         return tape
 

@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from course_utils import backprop
+from course_utils.backprop import ACTIVATIONS
 from course_utils.wiring import Wiring
 
 
@@ -133,7 +134,7 @@ class Stack(nn.Sequential):
 
 
 class DeepStack(nn.Module):
-    """Chain `depth` blocks h ← a·h + b·gate ⊙ relu(W norm(h) + c), fast for a thousand of them.
+    """Chain `depth` blocks h ← a·h + b·gate ⊙ φ(W norm(h) + c), fast for a thousand of them.
 
     All layers lie in one tensor, and `backprop.deep_backward` takes the place of autograd's
     record of each operation. Copies under `torch.vmap`, as in `training.fit`, run together.
@@ -147,25 +148,35 @@ class DeepStack(nn.Module):
         Start of a trained gate for each block: 0.0 is ReZero or SkipInit, a tensor such as
         ``torch.full((width,), 1e-4)`` LayerScale, None has no gate.
     gain : float
-        W starts with variance gain²·2/width; depth**-0.5 is Fixup's idea.
+        Multiplies the start of W; depth**-0.5 is Fixup's idea.
+    activation : {"relu", "tanh"}
+        φ.
+    start : {"he", "torch", "orthogonal"}
+        How W is drawn: normal with variance 2/width; uniform between ±1/√width, and c too, as
+        `nn.Linear` does; or with Wᵀ W = I, so that it turns every vector and stretches none.
 
     Attributes
     ----------
     layers : Parameter, shape (depth, width, width + 1)
-        W with the bias c, which starts at 0, as its last column.
+        W with the bias c, 0 unless torch draws it, as its last column.
     gate : Parameter, shape (depth, 1) or (depth, width), or None
 
     Raises
     ------
     ValueError
-        If `depth` is smaller than 1, or the gate is a tensor of another shape.
+        If `depth` is smaller than 1, the gate is a tensor of another shape, or there is no such
+        activation or start.
 
     References
     ----------
     Bachlechner et al. (2021), "ReZero is All You Need", eq. 1; Touvron et al. (2021), "Going
     deeper with Image Transformers", eq. 4; Zhang et al. (2019), "Fixup Initialization",
-    section 3.
-    Derived in notebooks/06_thousand_layers.ipynb.
+    section 3; He et al. (2015), "Delving Deep into Rectifiers", eq. 10, for the variance;
+    Saxe et al. (2014), "Exact solutions to the nonlinear dynamics of learning in deep linear
+    neural networks", arXiv 1312.6120, for orthogonal starts, with which Xiao et al. (2018),
+    "Dynamical Isometry and a Mean Field Theory of CNNs", train 10,000 layers of tanh.
+    Used from notebooks/04_trainable_depth.ipynb on, derived in
+    notebooks/06_thousand_layers.ipynb.
 
     Examples
     --------
@@ -174,25 +185,28 @@ class DeepStack(nn.Module):
     (True, torch.Size([1202, 16, 17]))
     """
 
-    def __init__(self, depth, width, wiring: Wiring, gate=None, gain=1.0):
+    def __init__(
+        self, depth, width, wiring: Wiring, gate=None, gain=1.0, *, activation="relu", start="he"
+    ):
         super().__init__()
         if depth < 1:
             raise ValueError(f"depth must be at least 1, got {depth}")
-        self.wiring = wiring
-        W = torch.randn(depth, width, width) * gain * (2 / width) ** 0.5
-        self.layers = nn.Parameter(torch.cat([W, torch.zeros(depth, width, 1)], -1))
+        self.wiring, self.activation = wiring, _one_of("activation", ACTIVATIONS, activation)
+        W, c = _STARTS[_one_of("start", _STARTS, start)](depth, width)
+        self.layers = nn.Parameter(torch.cat([W * gain, c], -1))
         self.gate = None
         if gate is not None:
-            start = torch.as_tensor(gate, dtype=W.dtype).reshape(-1)
-            if len(start) not in (1, width):
-                raise ValueError(f"a gate is one number or {width}, got {len(start)}")
-            self.gate = nn.Parameter(start.repeat(depth, 1))
+            gate = torch.as_tensor(gate, dtype=W.dtype).reshape(-1)
+            if len(gate) not in (1, width):
+                raise ValueError(f"a gate is one number or {width}, got {len(gate)}")
+            self.gate = nn.Parameter(gate.repeat(depth, 1))
 
     def forward(self, x):
         """Map the stream x, shape (..., width), to its last state, of the same shape."""
         gate = None if self.gate is None else self.gate[None]
         h, keep = x.reshape(1, -1, x.shape[-1]), torch.is_grad_enabled()
-        return _Deep.apply(h, self.layers[None], gate, self.wiring, keep, []).view_as(x)
+        options = self.wiring, keep, self.activation
+        return _Deep.apply(h, self.layers[None], gate, *options, []).view_as(x)
 
     def block(self, i) -> nn.Module:
         """Copy block i into an ordinary module with the same values.
@@ -213,7 +227,7 @@ class DeepStack(nn.Module):
         True
         """
         gate = None if self.gate is None else self.gate[i].detach().clone()
-        block = OneLayer(self.layers.shape[1], self.wiring, gate).to(self.layers)
+        block = OneLayer(self.layers.shape[1], self.wiring, gate, self.activation).to(self.layers)
         with torch.no_grad():
             block.linear.weight.copy_(self.layers[i, :, :-1])
             block.linear.bias.copy_(self.layers[i, :, -1])
@@ -241,14 +255,14 @@ class DeepStack(nn.Module):
         gates = [None] * len(self.layers) if self.gate is None else self.gate
         with torch.no_grad():
             for i, (layer, gate) in enumerate(zip(self.layers, gates, strict=True)):
-                x = _one_layer(x, layer[:, :-1], layer[:, -1], gate, self.wiring)
+                x = _one_layer(x, layer[:, :-1], layer[:, -1], gate, self.wiring, self.activation)
                 if not x.isfinite().all():
                     return i
         return None
 
 
 class OneLayer(nn.Module):
-    """Compute one block of a `DeepStack`: h ← a·h + b·gate ⊙ relu(W norm(h) + c).
+    """Compute one block of a `DeepStack`: h ← a·h + b·gate ⊙ φ(W norm(h) + c).
 
     Parameters
     ----------
@@ -257,6 +271,13 @@ class OneLayer(nn.Module):
         Its norm has no gain and bias of its own.
     gate : Tensor, shape (1,) or (width,), optional
         Start of a trained gate.
+    activation : {"relu", "tanh"}
+        φ.
+
+    Raises
+    ------
+    ValueError
+        If there is no such activation.
 
     References
     ----------
@@ -269,9 +290,9 @@ class OneLayer(nn.Module):
     tensor([1., 1., 1.], grad_fn=<AddBackward0>)
     """
 
-    def __init__(self, width, wiring: Wiring, gate=None):
+    def __init__(self, width, wiring: Wiring, gate=None, activation="relu"):
         super().__init__()
-        self.wiring = wiring
+        self.wiring, self.activation = wiring, _one_of("activation", ACTIVATIONS, activation)
         self.linear = nn.Linear(width, width)
         nn.init.normal_(self.linear.weight, std=(2 / width) ** 0.5)
         nn.init.zeros_(self.linear.bias)
@@ -279,12 +300,14 @@ class OneLayer(nn.Module):
 
     def forward(self, h):
         """Map the stream h, shape (..., width), to its next state, of the same shape."""
-        return _one_layer(h, self.linear.weight, self.linear.bias, self.gate, self.wiring)
+        W, c = self.linear.weight, self.linear.bias
+        return _one_layer(h, W, c, self.gate, self.wiring, self.activation)
 
 
-def _one_layer(h, W, c, gate, wiring):
+def _one_layer(h, W, c, gate, wiring, activation):
     norm, a, b = wiring.norm, wiring.a, wiring.b
-    f = torch.relu(nn.functional.linear(_layer_norm(h) if norm == "pre" else h, W, c))
+    z = nn.functional.linear(_layer_norm(h) if norm == "pre" else h, W, c)
+    f = torch.tanh(z) if activation == "tanh" else torch.relu(z)
     f = f if gate is None else gate * f
     f = f if b == 1 else b * f
     h = f if a == 0 else (h if a == 1 else a * h) + f
@@ -295,18 +318,43 @@ def _layer_norm(h):
     return nn.functional.layer_norm(h, h.shape[-1:])
 
 
+def _he(depth, width):
+    W = torch.randn(depth, width, width) * (2 / width) ** 0.5
+    return W, torch.zeros(depth, width, 1)
+
+
+def _torch(depth, width):
+    both = torch.empty(depth, width, width + 1).uniform_(-(width**-0.5), width**-0.5)
+    return both.split([width, 1], -1)
+
+
+def _orthogonal(depth, width):
+    Q, R = torch.linalg.qr(torch.randn(depth, width, width))
+    # the signs of R's diagonal make every rotation and reflection equally likely
+    return Q * R.diagonal(dim1=-2, dim2=-1).sign().unsqueeze(-2), torch.zeros(depth, width, 1)
+
+
+_STARTS = {"he": _he, "torch": _torch, "orthogonal": _orthogonal}
+
+
+def _one_of(what, known, got):
+    if got not in known:
+        raise ValueError(f"{what} must be one of {', '.join(known)}, got {got!r}")
+    return got
+
+
 class _Deep(torch.autograd.Function):
     """Lets autograd call `backprop.deep_forward` and `deep_backward`, copies on axis 0."""
 
     @staticmethod
-    def forward(x, layers, gate, wiring, keep, kept):
-        H, cache = backprop.deep_forward(_arrays(layers, gate), x.numpy(), wiring, keep)
+    def forward(x, layers, gate, wiring, keep, activation, kept):
+        H, cache = backprop.deep_forward(_arrays(layers, gate), x.numpy(), wiring, keep, activation)
         kept.append(cache)
         return torch.from_numpy(H)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
-        _, layers, gate, ctx.wiring, _, kept = inputs
+        _, layers, gate, ctx.wiring, *_, kept = inputs
         ctx.save_for_backward(layers, gate)
         ctx.cache = kept.pop()
 
@@ -315,7 +363,7 @@ class _Deep(torch.autograd.Function):
         layers = _arrays(*ctx.saved_tensors)
         dx, gradients = backprop.deep_backward(layers, ctx.cache, dH.numpy(), ctx.wiring)
         back = (None if g is None else torch.from_numpy(g) for g in (dx, *gradients))
-        return (*back, None, None, None)
+        return (*back, None, None, None, None)
 
     @staticmethod
     def vmap(info, in_dims, *inputs):

@@ -70,6 +70,9 @@ RECIPES = {
     "rezero": (RESIDUAL, {"gate": 0.0}),
     "layer-scale": (RESIDUAL, {"gate": torch.full((6,), 0.1)}),
     "fixup": (RESIDUAL, {"gate": 1.0, "gain": 20**-0.5}),
+    "torch": (PLAIN, {"start": "torch"}),
+    "tanh": (PLAIN, {"activation": "tanh", "start": "orthogonal"}),
+    "tanh, gate": (Wiring(norm="pre"), {"activation": "tanh", "gate": torch.full((6,), 0.1)}),
 }
 
 
@@ -142,10 +145,53 @@ def test_the_first_block_that_overflows_is_found():
     with torch.no_grad():
         net.layers[17] = torch.inf
     assert net.first_nonfinite(X.float()) == 17
+    relu, tanh = (DeepStack(9, 6, Wiring(b=1e9), activation=name) for name in ("relu", "tanh"))
+    assert relu.first_nonfinite(X.float()) is not None
+    assert tanh.first_nonfinite(X.float()) is None  # its F is at most 1
     assert deep("rezero").first_nonfinite(X) is None
 
 
+def test_the_start_of_a_deep_stack_is_the_one_asked_for():
+    torch.manual_seed(0)
+    he, torchs, orthogonal = (
+        DeepStack(50, 32, PLAIN, gain=0.5, start=start).layers.detach()
+        for start in ("he", "torch", "orthogonal")
+    )
+    assert 0.97 < (he[..., :-1].var() / (0.25 * 2 / 32)).item() < 1.03
+    assert not he[..., -1].any()
+    bound = 32**-0.5
+    assert 0.99 * bound < torchs[..., -1].abs().max() <= bound  # gain is not for the biases
+    assert 0.99 * bound / 2 < torchs[..., :-1].abs().max() <= bound / 2
+    W = orthogonal[..., :-1] / 0.5
+    assert torch.allclose(W.mT @ W, torch.eye(32), atol=1e-5)
+    assert W.diagonal(dim1=1, dim2=2).mean().abs() < 0.02  # without R's signs it is not 0
+    assert not orthogonal[..., -1].any()
+
+
+def test_a_torch_start_is_that_of_linear_layers():
+    torch.manual_seed(0)
+    mine = DeepStack(200, 16, PLAIN, start="torch").layers.detach()
+    theirs = [nn.Linear(16, 16) for _ in range(200)]
+    theirs = torch.stack([torch.cat([n.weight, n.bias[:, None]], 1) for n in theirs]).detach()
+    for part in (slice(-1), slice(-1, None)):
+        levels = torch.linspace(0, 1, 11)
+        quantiles = [t[..., part].flatten().quantile(levels) for t in (mine, theirs)]
+        assert torch.allclose(*quantiles, atol=0.02)
+
+
+def test_a_thousand_orthogonal_layers_keep_every_length():
+    net = DeepStack(1000, 16, PLAIN, activation="tanh", start="orthogonal").double()
+    x = 1e-6 * torch.ones(1, 16, dtype=torch.double)  # where tanh is the identity
+    assert torch.allclose(net(x).norm(), x.norm(), rtol=1e-3)
+
+
 def test_a_deep_stack_says_what_it_cannot_build():
+    with pytest.raises(ValueError, match="one of relu, tanh, got 'gelu'"):
+        DeepStack(2, 6, RESIDUAL, activation="gelu")
+    with pytest.raises(ValueError, match="one of relu, tanh, got 'gelu'"):
+        OneLayer(6, RESIDUAL, activation="gelu")
+    with pytest.raises(ValueError, match="one of he, torch, orthogonal, got 'xavier'"):
+        DeepStack(2, 6, RESIDUAL, start="xavier")
     with pytest.raises(ValueError, match="got 0"):
         DeepStack(0, 6, RESIDUAL)
     with pytest.raises(ValueError, match="one number or 6, got 4"):
