@@ -295,8 +295,9 @@ def loss_against_depth(depths, losses, title):
     """
     figure = Figure()
     ax = figure.subplots()
-    _losses(ax, depths, losses)
-    ax.set(xscale="log", xlabel="depth (blocks)", ylabel="mean squared error", title=title)
+    _against(ax, depths, losses)
+    ax.set(xscale="log", yscale="log", xlabel="depth (blocks)", title=title)
+    ax.set_ylabel("mean squared error")
     ax.set_xticks(depths, labels=[str(depth) for depth in depths])
     ax.set_xlim(depths[0] * 0.9, depths[-1] * 2.1)  # room for the names
     ax.minorticks_off()
@@ -329,7 +330,8 @@ def loss_against_angle(angles, depths, losses, title):
     figure = Figure()
     axes = figure.subplots(1, len(depths), sharey=True)
     for index, (ax, depth) in enumerate(zip(axes, depths, strict=True)):
-        _losses(ax, angles, {name: values[index] for name, values in losses.items()})
+        ax.set_yscale("log")
+        _against(ax, angles, {name: values[index] for name, values in losses.items()})
         ax.set_title(f"{depth} block{'s' if depth > 1 else ''}", loc="center", weight="normal")
         ax.set(xlim=(0, 6), xlabel="angle of the target (radians)")
         ax.set_xticks([0, np.pi / 2, np.pi], ["0", "π/2", "π"])
@@ -344,29 +346,192 @@ def _line_style(name):
     return IDENTITY, "-." if name.endswith("b = 1") else "-"
 
 
-def _losses(ax, xs, losses):
+def _against(ax, xs, measured, near=lambda one, other: 0.5 < one / other < 2):
     """One line per net: the mean, with the range over seeds as a band and the name at its end."""
-    ax.set_yscale("log")
     ends = {}
-    for name, values in losses.items():
+    for name, values in measured.items():
         colour, dash = _line_style(name)
         ax.fill_between(xs, values.min(1), values.max(1), color=colour, alpha=0.2, lw=0)
         ax.plot(xs, values.mean(1), "o", ls=dash, color=colour)
-        ends[name] = values[-1].mean()
-    _name_ends(ax, xs[-1], ends, lambda one, other: 0.5 < one / other < 2)
+        ends[name] = xs[-1], values[-1].mean()
+    _name_ends(ax, ends, near)
 
 
-def _name_ends(ax, x, ends, near):
-    """Name each line at its end; a name moves up or down where another line ends near."""
+def _name_ends(ax, ends, near):
+    """Name each line at its end (x, y); a name moves up or down where another line ends near."""
     for name, end in ends.items():
-        crowd = [other for other in ends.values() if other != end and near(other, end)]
-        _name_end(ax, name, (x, end), 6 * sum(np.sign(end - other) for other in crowd))
+        ys = [y for _, y in ends.values() if y != end[1] and near(y, end[1])]
+        _name_end(ax, name, end, 6 * sum(np.sign(end[1] - y) for y in ys))
 
 
 def _name_end(ax, name, end, shift=0, colour=None):
     """Write a line's name beside its end, `shift` points higher."""
     place = {"xytext": (8, shift), "textcoords": "offset points", "va": "center"}
     ax.annotate(name, end, color=colour or _line_style(name)[0], **place)
+
+
+def accuracy_against_depth(depths, groups, title):
+    """Draw accuracy against depth, one picture for each group of nets.
+
+    Parameters
+    ----------
+    depths : sequence of int
+    groups : dict of str to dict of str to ndarray, shape (depths, seeds)
+        Names of groups, then of nets; "plain" as in `loss_against_depth`.
+    title : str
+        States the finding.
+
+    Returns
+    -------
+    Figure
+
+    Examples
+    --------
+    >>> groups = {"without": {"plain": np.ones((2, 3))}, "with": {"ReZero": np.ones((2, 3))}}
+    >>> [ax.get_title() for ax in accuracy_against_depth([5, 50], groups, "Equal").axes]
+    ['without', 'with']
+    """
+    figure = Figure()
+    axes = figure.subplots(1, len(groups), sharey=True)
+    for ax, (group, accuracies) in zip(axes, groups.items(), strict=True):
+        ax.axhline(0.1, color=MUTED, lw=1)
+        _against(ax, depths, accuracies, lambda one, other: abs(one - other) < 0.08)
+        ax.set_title(group, loc="center", weight="normal")
+        ax.set(xscale="log", ylim=(0, 1.09), xlabel="depth (layers)")
+        ax.set_xlim(depths[0] * 0.85, depths[-1] * (depths[-1] / depths[0]) ** 0.75)
+        ax.set_xticks(depths, labels=[str(depth) for depth in depths])
+        ax.minorticks_off()
+    axes[0].set_ylabel("training accuracy (grey: guessing)")
+    figure.suptitle(title)
+    return figure
+
+
+def learning_curves(curves, costs, title):
+    """Draw the accuracy of several nets while they train, against steps and against compute.
+
+    Parameters
+    ----------
+    curves : dict of str to ndarray, shape (steps, seeds)
+        On the batch of each step; drawn as the mean of 20 steps.
+    costs : dict of str to float
+        What a step of each net costs, in operations.
+    title : str
+        States the finding.
+
+    Returns
+    -------
+    Figure
+
+    Examples
+    --------
+    >>> figure = learning_curves({"plain": np.ones((40, 3))}, {"plain": 1e6}, "Equal")
+    >>> figure.axes[1].lines[0].get_xdata()[[0, -1]] / 1e6
+    array([20., 40.])
+    """
+    figure = Figure()
+    axes = figure.subplots(1, 2, sharey=True)
+    for ax, label in zip(axes, ("steps", "compute (operations)"), strict=True):
+        ends = {}
+        for name, values in curves.items():
+            colour, dash = _line_style(name)
+            smooth = _smooth(values)
+            xs = (SMOOTH + np.arange(len(smooth))) * (costs[name] if ax is axes[1] else 1.0)
+            ax.plot(xs, smooth.mean(1), ls=dash, color=colour)
+            ends[name] = (xs[-1], smooth[-1].mean())
+        _name_ends(ax, ends, lambda one, other: abs(one - other) < 0.08)
+        ax.set(xscale="log", ylim=(0, 1.09), xlabel=label)
+        left, right = ax.get_xlim()
+        ax.set_xlim(left, right * (right / left) ** 0.75)
+    axes[0].set_ylabel("accuracy on the batch")
+    figure.suptitle(title)
+    return figure
+
+
+SMOOTH = 20  # steps of one point
+
+
+def _smooth(curves):
+    """Average `SMOOTH` steps, the first axis, at a time."""
+    kept = np.cumsum(np.concatenate([np.zeros((1, curves.shape[1])), curves]), 0)
+    return (kept[SMOOTH:] - kept[:-SMOOTH]) / SMOOTH
+
+
+def training_curve(steps, title):
+    """Draw the accuracy of one net while it trains, beside that of the net before it.
+
+    Parameters
+    ----------
+    steps : int
+        Length of the axis.
+    title : str
+
+    Returns
+    -------
+    Drawing
+        Its `update(now, before)` takes two arrays of shape (steps so far, seeds), drawn as
+        means of 20 steps.
+
+    Examples
+    --------
+    >>> drawing = training_curve(100, "Train it")
+    >>> drawing.update(np.ones((30, 3)), np.ones((0, 3)))
+    >>> [len(line.get_xdata()) for line in drawing.artists]
+    [0, 11, 11, 11]
+    """
+    figure = Figure()
+    ax = figure.subplots()
+    ax.axhline(0.1, color=MUTED, lw=1)
+    before_line = ax.plot([], [], color=MUTED, lw=2)[0]
+    lines = [ax.plot([], [], color=BRANCH, lw=1.6)[0] for _ in range(3)]
+    ax.set(xlim=(0, steps), ylim=(0, 1.05), xlabel="steps", title=title)
+    ax.set_ylabel("accuracy on the batch")
+
+    def update(now, before):
+        shown = [_smooth(before).mean(1), *_smooth(now).T]
+        for line, values in zip((before_line, *lines), shown, strict=True):
+            line.set_data(SMOOTH + np.arange(len(values)), values)
+
+    return Drawing(figure, (before_line, *lines), update)
+
+
+def decay(values, predicted, title, ylabel):
+    """Draw how a quantity falls along the depth, on logarithmic axes, with a formula.
+
+    Parameters
+    ----------
+    values : dict of str to ndarray, shape (depth + 1, seeds)
+        The median is drawn.
+    predicted : ndarray, shape (depth + 1,)
+        Drawn as dots.
+    title : str
+        States the finding.
+    ylabel : str
+
+    Returns
+    -------
+    Figure
+
+    Examples
+    --------
+    >>> figure = decay({"plain": np.ones((4, 3))}, np.ones(4), "Equal", "square")
+    >>> [text.get_text() for text in figure.axes[0].texts]
+    ['plain']
+    """
+    figure = Figure()
+    ax = figure.subplots()
+    layers = np.arange(1, len(predicted))
+    ends = {}
+    for name, each in values.items():
+        middle = np.median(each, axis=1)
+        ax.plot(layers, middle[1:], color=PLAIN)
+        ends[name] = layers[-1], middle[-1]
+    ax.plot(layers, predicted[1:], ":", color="black", lw=1.6)
+    _name_ends(ax, ends, lambda one, other: 0.1 < one / other < 10)
+    ax.set(xscale="log", yscale="log", xlabel="layer", ylabel=ylabel, title=title)
+    ax.set_xlim(1, layers[-1] ** 1.5)
+    ax.set_xticks([1, 10, 100], ["1", "10", "100"])
+    ax.minorticks_off()
+    return figure
 
 
 def draws(values, title, ylabel):
@@ -496,8 +661,8 @@ def signal(lengths, gradients, factors, title):
             ax.plot(formula if ax is axes[0] else formula[::-1], ":", color="black", lw=1.2)
         ax.set(yscale="log", xlabel="block")
         ax.set_title(head, loc="center", weight="normal")
-    ends = {name: (each[-1] ** 2).mean() for name, each in lengths.items()}
-    _name_ends(axes[0], depth, ends, lambda one, other: 0.01 < one / other < 100)
+    ends = {name: (depth, (each[-1] ** 2).mean()) for name, each in lengths.items()}
+    _name_ends(axes[0], ends, lambda one, other: 0.01 < one / other < 100)
     axes[0].set_xlim(0, 1.75 * depth)
     axes[1].set_xlim(0, depth)
     axes[0].set_xticks(axes[1].get_xticks()[axes[1].get_xticks() <= depth])
@@ -535,8 +700,8 @@ def cosines(values, title):
         blocks = np.arange(len(each))
         ax.fill_between(blocks, low, high, color=colour, alpha=0.15, lw=0)
         ax.plot(blocks, middle, ls=dash, color=colour)
-    ends = {name: np.median(each[-1]) for name, each in values.items()}
-    _name_ends(ax, blocks[-1], ends, lambda one, other: abs(one - other) < 0.1)
+    ends = {name: (blocks[-1], np.median(each[-1])) for name, each in values.items()}
+    _name_ends(ax, ends, lambda one, other: abs(one - other) < 0.1)
     ax.set(xlim=(0, 1.35 * blocks[-1]), ylim=(0, 1.1), xlabel="block", title=title)
     ax.set_xticks(np.linspace(0, blocks[-1], 6).round())
     ax.set_ylabel("cosine between two examples")
