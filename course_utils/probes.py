@@ -179,6 +179,35 @@ def gradient_norms(branches, x, dH, wiring: Wiring):
     return norms / norms[-1]
 
 
+def weight_gradients(net, loss):
+    """Measure how long the gradient of each layer's weights is.
+
+    Parameters
+    ----------
+    net : nn.Module
+    loss : Tensor, shape ()
+        Computed from the output of `net`; its record is used up.
+
+    Returns
+    -------
+    ndarray, shape (layers,)
+        ‖∂L/∂W‖ of each matrix or kernel, in the order of `net.parameters()`. Biases and a
+        norm's gains are left out.
+
+    References
+    ----------
+    Derived in notebooks/05_degradation.ipynb.
+
+    Examples
+    --------
+    >>> net = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.Linear(3, 1))
+    >>> weight_gradients(net, 0 * net(torch.ones(4, 2)).sum())
+    array([0., 0.])
+    """
+    weights = [p for p in net.parameters() if p.ndim > 1]
+    return np.array([g.norm().item() for g in torch.autograd.grad(loss, weights)])
+
+
 def stream_lengths(branches, x, wiring: Wiring):
     """Measure how long the stream is before each block, relative to the input.
 

@@ -292,6 +292,7 @@ RIGHTS = {  # who may import what of the course; a module may always import itse
     "data": set(),
     "backprop": {"wiring"},
     "blocks": {"wiring", "data", "backprop"},
+    "resnets": {"wiring"},
     "training": {"blocks", "data", "backprop", "environment"},
     "recipes": {"blocks", "wiring"},
     "probes": {"blocks", "data", "backprop", "wiring"},

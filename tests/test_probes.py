@@ -89,3 +89,11 @@ def test_cosines_compare_the_first_two_examples():
     found = probes.cosines(branches, x, PLAIN)[-1]
     assert np.allclose(found * lengths, (one * other).sum(-1))
     assert np.array_equal(found == 0, lengths == 0)
+
+
+def test_weight_gradients_are_one_length_for_each_matrix():
+    net, x = MLP(4, d_out=3).double(), torch.randn(5, 4, dtype=torch.double)
+    lengths = probes.weight_gradients(net, net(x).square().sum())
+    net(x).square().sum().backward()
+    expected = [net.inner.weight.grad.norm().item(), net.outer.weight.grad.norm().item()]
+    assert np.allclose(lengths, expected, rtol=1e-12, atol=0)

@@ -1,9 +1,13 @@
 """Know the exercises: one file per lesson holds them as data, `judge` compares and explains."""
 
-from course_utils.checks import lesson_00, lesson_01, lesson_02, lesson_03, lesson_04
+from course_utils.checks import (
+    lesson_00,
+    lesson_01,
+    lesson_02,
+    lesson_03,
+    lesson_04,
+    lesson_05,
+)
 
-EXERCISES = {
-    exercise.name: exercise
-    for lesson in (lesson_00, lesson_01, lesson_02, lesson_03, lesson_04)
-    for exercise in lesson.EXERCISES
-}
+_LESSONS = (lesson_00, lesson_01, lesson_02, lesson_03, lesson_04, lesson_05)
+EXERCISES = {exercise.name: exercise for lesson in _LESSONS for exercise in lesson.EXERCISES}
