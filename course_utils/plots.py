@@ -357,17 +357,24 @@ def _against(ax, xs, measured, near=lambda one, other: 0.5 < one / other < 2):
     _name_ends(ax, ends, near)
 
 
-def _name_ends(ax, ends, near):
+def _name_ends(ax, ends, near, **how):
     """Name each line at its end (x, y); a name moves up or down where another line ends near."""
     for name, end in ends.items():
         ys = [y for _, y in ends.values() if y != end[1] and near(y, end[1])]
-        _name_end(ax, name, end, 6 * sum(np.sign(end[1] - y) for y in ys))
+        _name_end(ax, name, end, 6 * sum(np.sign(end[1] - y) for y in ys), **how)
 
 
-def _name_end(ax, name, end, shift=0, colour=None):
+def _name_end(ax, name, end, shift=0, colour=None, side="right"):
     """Write a line's name beside its end, `shift` points higher."""
-    place = {"xytext": (8, shift), "textcoords": "offset points", "va": "center"}
-    ax.annotate(name, end, color=colour or _line_style(name)[0], **place)
+    ax.annotate(
+        name,
+        end,
+        xytext=(8 if side == "right" else -8, shift),
+        textcoords="offset points",
+        ha="left" if side == "right" else "right",
+        va="center",
+        color=colour or _line_style(name)[0],
+    )
 
 
 def accuracy_against_depth(depths, groups, title):
@@ -438,13 +445,101 @@ def learning_curves(curves, costs, title):
             xs = (SMOOTH + np.arange(len(smooth))) * (costs[name] if ax is axes[1] else 1.0)
             ax.plot(xs, smooth.mean(1), ls=dash, color=colour)
             ends[name] = (xs[-1], smooth[-1].mean())
-        _name_ends(ax, ends, lambda one, other: abs(one - other) < 0.08)
-        ax.set(xscale="log", ylim=(0, 1.09), xlabel=label)
-        left, right = ax.get_xlim()
-        ax.set_xlim(left, right * (right / left) ** 0.75)
+        if ax is axes[0]:
+            _name_ends(ax, ends, lambda one, other: abs(one - other) < 0.08)
+            _room(ax, max(x for x, _ in ends.values()))
+        ax.set(ylim=(0, 1.09), xlabel=label)
+    first, end = min(ends.items(), key=lambda line: line[1][0])
+    place = {"xytext": (0, 6), "textcoords": "offset points", "ha": "right"}
+    axes[1].annotate(first, end, color=_line_style(first)[0], **place)
+    axes[1].set_xscale("log")
+    axes[1].minorticks_off()
     axes[0].set_ylabel("accuracy on the batch")
     figure.suptitle(title)
     return figure
+
+
+def degradation(losses, gradients, title):
+    """Draw the training loss of several nets, and beside it the gradient along their depth.
+
+    Parameters
+    ----------
+    losses : dict of str to ndarray, shape (steps, seeds)
+        Drawn as means of 20 steps and over seeds.
+    gradients : dict of str to ndarray, shape (layers, seeds)
+        Length of ∂L/∂h after each layer, relative to the last; the median is drawn. With the
+        names of `losses`.
+    title : str
+        States the finding.
+
+    Returns
+    -------
+    Figure
+
+    Examples
+    --------
+    >>> nets = {"plain-20": np.ones((40, 3)), "residual-20": np.ones((40, 3))}
+    >>> [ax.get_xlabel() for ax in degradation(nets, nets, "Equal").axes]
+    ['steps', 'layer']
+    """
+    figure = Figure()
+    left, right = figure.subplots(1, 2)
+    ends, starts = {}, {}
+    for name, values in losses.items():
+        colour, dash = _line_style(name)
+        smooth = _smooth(values).mean(1)
+        left.plot(SMOOTH + np.arange(len(smooth)), smooth, ls=dash, color=colour)
+        ends[name] = SMOOTH + len(smooth), smooth[-1]
+        middle = np.median(gradients[name], axis=1)
+        right.plot(2 * np.arange(len(middle)) + 1, middle, ls=dash, color=colour)
+        starts[name] = 1, middle[0]
+    _name_ends(left, ends, lambda one, other: abs(one - other) < 0.2)
+    _room(left, ends[name][0])
+    left.set(ylim=(0, 2.5), xlabel="steps", ylabel="training loss")
+    _name_ends(right, starts, lambda one, other: 0.3 < one / other < 3, side="left")
+    right.set(yscale="log", xlabel="layer", xlim=(-38, 57), ylim=(0.1, 1e6))
+    right.set(ylabel="gradient, relative to the last", xticks=[1, 20, 40, 56])
+    figure.suptitle(title)
+    return figure
+
+
+def layer_gradients(layers, factor):
+    """Draw the gradient along the depth of one net.
+
+    Parameters
+    ----------
+    layers : int
+        Length of the axis.
+    factor : float
+        By which the formula lets the gradient grow per layer; drawn as dots.
+
+    Returns
+    -------
+    Drawing
+        Its `update(gradients)` takes an array of shape (blocks + 1,): the length after the
+        first layer and after each block of two, relative to the last.
+
+    Examples
+    --------
+    >>> drawing = layer_gradients(56, 1.2)
+    >>> drawing.update(np.ones(4))
+    >>> drawing.artists[0].get_xdata()
+    array([1., 3., 5., 7.])
+    """
+    figure = Figure()
+    ax = figure.subplots()
+    (line,) = ax.plot([], [], "o-", color=IDENTITY, ms=4)
+    (dots,) = ax.plot([], [], ":", color="black", lw=1.2)
+    ax.axhline(1, color=MUTED, lw=1)
+    ax.set(yscale="log", xlim=(0, layers), ylim=(1e-2, 1e6), xlabel="layer")
+    ax.set(ylabel="gradient, relative to the last", title="Where the gradient goes (dots: formula)")
+
+    def update(gradients):
+        places = 1.0 + 2 * np.arange(len(gradients))
+        line.set_data(places, np.asarray(gradients, float).clip(1e-300))
+        dots.set_data(places, factor ** (places[-1] - places))
+
+    return Drawing(figure, (line, dots), update)
 
 
 SMOOTH = 20  # steps of one point
@@ -526,7 +621,7 @@ def decay(values, predicted, title, ylabel):
         ax.plot(layers, middle[1:], color=PLAIN)
         ends[name] = layers[-1], middle[-1]
     ax.plot(layers, predicted[1:], ":", color="black", lw=1.6)
-    _name_ends(ax, ends, lambda one, other: 0.1 < one / other < 10)
+    _name_ends(ax, ends, lambda one, other: 0.1 < one / other < 10, colour=PLAIN)
     ax.set(xscale="log", yscale="log", xlabel="layer", ylabel=ylabel, title=title)
     ax.set_xlim(1, layers[-1] ** 1.5)
     ax.set_xticks([1, 10, 100], ["1", "10", "100"])
@@ -567,6 +662,12 @@ def draws(values, title, ylabel):
     ax.set(yscale="log", xlim=(0, 1.14 * (len(values) - 1)), xlabel="layer", ylabel=ylabel)
     ax.set_title(title)
     return figure
+
+
+def _room(ax, end):
+    """Leave room for names right of a linear axis that ends at `end`."""
+    ax.set_xticks([tick for tick in ax.get_xticks() if 0 <= tick <= end])
+    ax.set_xlim(0, 1.8 * end)
 
 
 TERMS = ("shortcut", "branch", "cross term", "sum")

@@ -179,33 +179,37 @@ def gradient_norms(branches, x, dH, wiring: Wiring):
     return norms / norms[-1]
 
 
-def weight_gradients(net, loss):
-    """Measure how long the gradient of each layer's weights is.
+def stream_gradients(net, x, loss):
+    """Measure the length of ∂L/∂h after every part of a chain.
 
     Parameters
     ----------
-    net : nn.Module
-    loss : Tensor, shape ()
-        Computed from the output of `net`; its record is used up.
+    net : nn.Sequential
+    x : Tensor, shape (batch, d_in)
+    loss : callable
+        Maps the output of the net to a number.
 
     Returns
     -------
-    ndarray, shape (layers,)
-        ‖∂L/∂W‖ of each matrix or kernel, in the order of `net.parameters()`. Biases and a
-        norm's gains are left out.
+    ndarray, shape (len(net),)
+        Of the whole batch; the last entry belongs to the output of the net.
 
     References
     ----------
-    Derived in notebooks/05_degradation.ipynb.
+    Used in notebooks/05_degradation.ipynb.
 
     Examples
     --------
-    >>> net = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.Linear(3, 1))
-    >>> weight_gradients(net, 0 * net(torch.ones(4, 2)).sum())
-    array([0., 0.])
+    >>> net = torch.nn.Sequential(torch.nn.Identity(), torch.nn.Identity())
+    >>> stream_gradients(net, torch.ones(1, 4), torch.sum)
+    array([2., 2.], dtype=float32)
     """
-    weights = [p for p in net.parameters() if p.ndim > 1]
-    return np.array([g.norm().item() for g in torch.autograd.grad(loss, weights)])
+    h, streams = x.detach().requires_grad_(), []
+    for part in net:
+        h = part(h)
+        streams.append(h)
+    gradients = torch.autograd.grad(loss(h), streams)
+    return torch.stack([gradient.norm() for gradient in gradients]).numpy()
 
 
 def stream_lengths(branches, x, wiring: Wiring):

@@ -91,9 +91,10 @@ def test_cosines_compare_the_first_two_examples():
     assert np.array_equal(found == 0, lengths == 0)
 
 
-def test_weight_gradients_are_one_length_for_each_matrix():
-    net, x = MLP(4, d_out=3).double(), torch.randn(5, 4, dtype=torch.double)
-    lengths = probes.weight_gradients(net, net(x).square().sum())
-    net(x).square().sum().backward()
-    expected = [net.inner.weight.grad.norm().item(), net.outer.weight.grad.norm().item()]
-    assert np.allclose(lengths, expected, rtol=1e-12, atol=0)
+def test_stream_gradients_are_one_length_for_each_part():
+    first, second = MLP(4).double(), MLP(4, d_out=3).double()
+    x = torch.randn(5, 4, dtype=torch.double)
+    lengths = probes.stream_gradients(torch.nn.Sequential(first, second), x, torch.sum)
+    h = first(x).detach().requires_grad_()
+    second(h).sum().backward()
+    assert np.allclose(lengths, [h.grad.norm().item(), 15**0.5], rtol=1e-12, atol=0)

@@ -8,7 +8,7 @@ MAX_DEPTH = 100
 
 
 def train_live(recipe="plain, He", depth=50, learning_rate=1e-3):
-    """Choose recipe, depth and learning rate, and train three seeds for 200 steps.
+    """Choose recipe, depth and learning rate, and train three seeds for 150 steps.
 
     Parameters
     ----------

@@ -35,7 +35,7 @@ class TrainingPanel(Panel):
         If no control is called ``learning_rate``.
     """
 
-    def __init__(self, controls, make_model, name, presets, steps=200):
+    def __init__(self, controls, make_model, name, presets, steps=150):
         if "learning_rate" not in controls:
             raise ValueError(f"a learning_rate is needed, the controls are {list(controls)}")
         self._make_model, self._name, self._steps = make_model, name, steps
