@@ -1,9 +1,9 @@
 """Know the exercises: one file per lesson holds them as data, `judge` compares and explains."""
 
-from course_utils.checks import lesson_00, lesson_01, lesson_02, lesson_03, lesson_04
+from course_utils.checks import lesson_00, lesson_01, lesson_02, lesson_03, lesson_04, lesson_06
 
 EXERCISES = {
     exercise.name: exercise
-    for lesson in (lesson_00, lesson_01, lesson_02, lesson_03, lesson_04)
+    for lesson in (lesson_00, lesson_01, lesson_02, lesson_03, lesson_04, lesson_06)
     for exercise in lesson.EXERCISES
 }
