@@ -395,17 +395,20 @@ def probe(answer, depth, width, relu_end, seed):
     x = torch.randn(8, width, generator=draw)
     directions = torch.randn(4, *x.shape, generator=draw)
 
+    def fits(h):
+        return isinstance(h, torch.Tensor) and h.shape == x.shape
+
     def states():
         found = [x.clone().requires_grad_()]
         for block in blocks:
             found.append(block(found[-1]))
-            if not isinstance(found[-1], torch.Tensor) or found[-1].shape != x.shape:
-                return found[-1]
+            if not fits(found[-1]):
+                break
         return found
 
     stream = states()
-    if not isinstance(stream, list):
-        return {"returned": stream}
+    if not fits(stream[-1]):
+        return {"returned": stream[-1]}
     own = [list(block.parameters()) for block in blocks]
     inner = [list(branch.parameters()) for branch in parts]
     known = [{id(p) for p in found} for found in own]
