@@ -495,9 +495,9 @@ def degradation(losses, gradients, title):
         starts[name] = 1, middle[0]
     _name_ends(left, ends, lambda one, other: abs(one - other) < 0.2)
     _room(left, ends[name][0])
-    left.set(ylim=(0, 2.5), xlabel="steps", ylabel="training loss")
+    left.set(ylim=(-0.12, 2.5), xlabel="steps", ylabel="training loss")
     _name_ends(right, starts, lambda one, other: 0.3 < one / other < 3, side="left")
-    right.set(yscale="log", xlabel="layer", xlim=(-38, 57), ylim=(0.1, 1e6))
+    right.set(yscale="log", xlabel="layer", xlim=(-33, 57), ylim=(0.1, 1e6))
     right.set(ylabel="gradient, relative to the last", xticks=[1, 20, 40, 56])
     figure.suptitle(title)
     return figure

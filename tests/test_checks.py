@@ -277,7 +277,7 @@ def test_long_values_are_shown_by_their_shape():
 
 
 def test_names_are_unique_and_belong_to_their_lesson():
-    modules = [getattr(checks, name) for name in dir(checks) if name.startswith("lesson_")]
+    modules = [part for name, part in vars(checks).items() if name.startswith("lesson_")]
     every = [exercise for module in modules for exercise in module.EXERCISES]
     assert len({exercise.name for exercise in every}) == len(every) == len(EXERCISES)
     for module in modules:
