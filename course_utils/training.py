@@ -1,6 +1,7 @@
 """Train many copies of a network at once: every learning rate with every seed."""
 
 import itertools
+from copy import deepcopy
 from dataclasses import dataclass
 
 import numpy as np
@@ -165,6 +166,24 @@ class Run:
             prediction = _apply(self._model, self._parameters, x.expand(copies, *x.shape))
             value = loss(prediction, y.expand(copies, *y.shape))
         return value.reshape(len(self.learning_rates), -1).numpy()
+
+    def model(self, rate, seed=0) -> torch.nn.Module:
+        """Take one trained copy out as an ordinary module.
+
+        Parameters
+        ----------
+        rate, seed : int
+            Places in `learning_rates` and `seeds`.
+
+        Returns
+        -------
+        nn.Module
+        """
+        copy = range(len(self.learning_rates))[rate] * len(self.seeds)
+        copy += range(len(self.seeds))[seed]
+        model = deepcopy(self._model)
+        model.load_state_dict({n: p[copy].detach() for n, p in self._parameters.items()}, False)
+        return model
 
 
 def fit(

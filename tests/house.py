@@ -301,7 +301,7 @@ RIGHTS = {  # who may import what of the course; a module may always import itse
     "checks": {"blocks", "backprop", "data", "environment"},
     "widgets": {
         "probes", "plots", "training", "blocks", "wiring", "data", "diagrams", "checks",
-        "environment", "backprop", "recipes",
+        "environment", "backprop", "recipes", "resnets",
     },
     "grading": {"checks", "data", "environment"},
     "authoring": {"diagrams", "wiring", "checks"},
