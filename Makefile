@@ -18,7 +18,7 @@ step = @echo "==> $(1)"; $(2) || { \
 	echo "$(3) Then type the same make command again: it goes on from here." >&2; exit 1; }
 NETWORK = Check the network connection and that this folder has 2 GB of free disk space.
 
-.PHONY: help lab test test-fast browser browser-all grade lint lessons exercises lock clean
+.PHONY: help lab test test-fast browser browser-all grade lint lessons exercises results lock clean
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
 
@@ -70,6 +70,9 @@ lessons: $(VENV)/.test ## run the lessons and store their outputs (ARGS=01 for o
 
 exercises: $(VENV)/.test ## write exercises/ from solutions/, and figure.svg
 	$(BIN)/course exercises
+
+results: $(VENV)/.test ## measure what lessons read, minutes each (ARGS=04 for one, ARGS=--check compares)
+	$(BIN)/course results $(ARGS)
 
 lock: $(VENV)/.python ## renew constraints.txt
 	$(BIN)/python -m pip --disable-pip-version-check install --quiet uv

@@ -41,6 +41,21 @@ def exercises():
 
 
 @main.command()
+def results(
+    stems: Annotated[list[str] | None, typer.Argument(help="such as 04; all if none")] = None,
+    check: Annotated[bool, typer.Option("--check", help="compare with what is stored")] = False,
+):
+    """Run notebooks/results/NN.py and store what it measures, or compare it."""
+    from course_utils.authoring import results
+
+    if not check:
+        results.run(tuple(stems or ()))
+    elif faults := results.check(tuple(stems or ())):
+        typer.echo("\n".join(faults))
+        sys.exit(1)
+
+
+@main.command()
 def grade(
     submissions: Annotated[Path, typer.Argument(help="a folder or a zip file of notebooks")],
     out: Annotated[Path, typer.Option(help="folder for grades.csv, feedback and summary")],

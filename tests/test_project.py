@@ -133,3 +133,9 @@ def test_binder_installs_the_course_without_its_dependencies():
 def test_the_readme_has_a_row_of_memory_for_every_lesson():
     for stem in STEMS:
         assert re.search(rf"^\| {stem[:2]} \| \d+ MB \|", text("README.md"), re.M)
+
+
+def test_the_long_measurements_are_repeated_every_week():
+    week = yaml.safe_load(text(".github/workflows/weekly.yml"))
+    assert "schedule" in week[True]  # YAML reads `on` as true
+    assert any("make results ARGS=--check" in str(job) for job in week["jobs"].values())
