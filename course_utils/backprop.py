@@ -7,6 +7,7 @@ Two kinds of stack: `forward` and `backward` take blocks of two-layer branches o
 `deep_forward` and `deep_backward` take a thousand one-layer branches as one tensor.
 """
 
+import threading
 from typing import NamedTuple
 
 import numpy as np
@@ -524,7 +525,7 @@ def free():
     --------
     >>> free()
     """
-    _Tape.spare = None
+    _lent.tape = None
 
 
 def _gates(gate, b, depth, x):
@@ -540,10 +541,11 @@ def _times(a, h):
     return h if a == 1 else h.dtype.type(0) if a == 0 else h.dtype.type(a) * h
 
 
+_lent = threading.local()  # a panel may train on another thread than a cell
+
+
 class _Tape:
     """What one forward pass leaves for the backward pass, in memory that is used again."""
-
-    spare = None
 
     def __init__(self, depth, x, keep, activation):
         copies, batch, width = x.shape
@@ -569,10 +571,10 @@ class _Tape:
 
     @classmethod
     def take(cls, depth, x, keep, activation):
-        tape, key = cls.spare, (depth, x.shape, x.dtype, keep, activation)
+        tape, key = getattr(_lent, "tape", None), (depth, x.shape, x.dtype, keep, activation)
         if tape is None or tape.key != key:
             return cls(depth, x, keep, activation)
-        cls.spare, tape.filled = None, True
+        _lent.tape, tape.filled = None, True
         return tape
 
     def open(self):
@@ -581,4 +583,4 @@ class _Tape:
         self.filled = False
 
     def lend(self):
-        _Tape.spare = self
+        _lent.tape = self

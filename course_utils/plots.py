@@ -542,6 +542,76 @@ def layer_gradients(layers, factor):
     return Drawing(figure, (line, dots), update)
 
 
+def ranked(values, mark, title, xlabel):
+    """Draw one row of dots for each net: its seeds, and a line where another net stands.
+
+    Parameters
+    ----------
+    values : dict of str to ndarray, shape (seeds,)
+        Drawn from top to bottom.
+    mark : tuple of str and float
+        Name and place of the line.
+    title : str
+        States the finding.
+    xlabel : str
+
+    Returns
+    -------
+    Figure
+
+    Examples
+    --------
+    >>> figure = ranked({"a": np.ones(3), "b": np.zeros(3)}, ("guessing", 0.5), "Equal", "accuracy")
+    >>> [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    ['a', 'b']
+    """
+    figure = Figure()
+    ax = figure.subplots()
+    for row, (name, each) in enumerate(values.items()):
+        ax.plot(each, np.full(len(each), row), "o", color=_line_style(name)[0], ms=7, alpha=0.7)
+    ax.axvline(mark[1], color=PLAIN, ls="--")
+    ax.annotate(mark[0], (mark[1], 0), xytext=(-6, 0), textcoords="offset points", ha="right")
+    ax.set(xlabel=xlabel, title=title, ylim=(len(values) - 0.5, -0.5))
+    ax.set_yticks(range(len(values)), values)
+    return figure
+
+
+def effective_depth(shares, kept, accuracies, title):
+    """Draw which paths carry the gradient, and how many blocks the net can do without.
+
+    Parameters
+    ----------
+    shares : ndarray, shape (lengths, seeds)
+        From `probes.path_shares`.
+    kept : sequence of int
+        Numbers of blocks left in the net.
+    accuracies : dict of str to ndarray, shape (kept, seeds)
+    title : str
+        States the finding.
+
+    Returns
+    -------
+    Figure
+
+    Examples
+    --------
+    >>> figure = effective_depth(np.eye(3), [1, 10], {"chance": np.ones((2, 3))}, "Equal")
+    >>> [ax.get_xlabel() for ax in figure.axes]
+    ['branches on the path', 'blocks kept']
+    """
+    figure = Figure()
+    left, right = figure.subplots(1, 2)
+    left.axhline(0, color=MUTED, lw=1)
+    left.plot(shares, color=IDENTITY, lw=0.8, alpha=0.5)
+    left.plot(shares.mean(1), "o-", color=IDENTITY)
+    left.set(xlabel="branches on the path", ylabel="share of the gradient")
+    _against(right, kept, accuracies, lambda one, other: abs(one - other) < 0.03)
+    right.set(xlabel="blocks kept", ylabel="training accuracy")
+    _room(right, kept[-1])
+    figure.suptitle(title)
+    return figure
+
+
 SMOOTH = 20  # steps of one point
 
 

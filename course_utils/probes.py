@@ -334,3 +334,63 @@ def cosines(branches, x, wiring: Wiring):
         unit = h / np.where(length == 0, 1, length)
         found.append((unit[..., 0, :] * unit[..., 1, :]).sum(-1))
     return np.stack(found)
+
+
+def path_shares(stack, x, dH, longest=60):
+    """Split the gradient at the input of a deep stack by the length of its paths.
+
+    On its way back through h ← a·h + b·gate·relu(W h + c) a gradient takes the shortcut or the
+    branch, in every block. A path's length is the number of branches that it passes.
+
+    Parameters
+    ----------
+    stack : blocks.DeepStack
+        With ReLU and without a norm.
+    x : Tensor, shape (batch, width)
+    dH : Tensor, shape (batch, width)
+        ∂L/∂H at the output.
+    longest : int
+        Longer paths are left out.
+
+    Returns
+    -------
+    ndarray, shape (longest + 1,)
+        What the paths of length 0, 1, … add to ∂L/∂x along its own direction; they add up to 1
+        if the paths left out carry nothing.
+
+    Raises
+    ------
+    ValueError
+        If the stack has a norm, or another activation than ReLU.
+
+    References
+    ----------
+    Veit et al. (2016), "Residual Networks Behave Like Ensembles of Relatively Shallow Networks",
+    section 4.3, on single sampled paths; here all of them are summed.
+    Derived in notebooks/06_thousand_layers.ipynb.
+
+    Examples
+    --------
+    >>> from course_utils.blocks import DeepStack
+    >>> x = torch.ones(2, 4)
+    >>> path_shares(DeepStack(100, 4, Wiring(), gate=0.0), x, x, longest=2)
+    array([1., 0., 0.])
+    """
+    wiring = stack.wiring
+    if wiring.norm != "none" or stack.activation != "relu":
+        raise ValueError(f"ReLUs without a norm are needed, got {stack.activation} and {wiring}")
+    gates = torch.ones(len(stack.layers), 1) if stack.gate is None else stack.gate
+    layers, gates, h, dH = (t.detach().double().numpy() for t in (stack.layers, gates, x, dH))
+    slopes = []
+    for layer, gate in zip(layers, gates, strict=True):
+        z = h @ layer[:, :-1].T + layer[:, -1]
+        slopes.append(wiring.b * gate * (z > 0))
+        h = wiring.a * h + wiring.b * gate * np.maximum(z, 0)
+    parts = np.zeros((longest + 1, *h.shape))
+    parts[0] = dH
+    for layer, slope in zip(layers[::-1], slopes[::-1], strict=True):
+        through = (parts[:-1] * slope) @ layer[:, :-1]
+        parts *= wiring.a
+        parts[1:] += through
+    whole = parts.sum(0)
+    return (parts * whole).sum((1, 2)) / (whole**2).sum()

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from course_utils import backprop, probes
-from course_utils.blocks import MLP
+from course_utils.blocks import MLP, DeepStack
 from course_utils.wiring import PLAIN, Wiring
 
 
@@ -98,3 +98,27 @@ def test_stream_gradients_are_one_length_for_each_part():
     h = first(x).detach().requires_grad_()
     second(h).sum().backward()
     assert np.allclose(lengths, [h.grad.norm().item(), 15**0.5], rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("gate", [None, 0.3])
+def test_paths_of_all_lengths_add_up_to_the_gradient(gate):
+    torch.manual_seed(0)
+    stack = DeepStack(6, 5, Wiring(a=0.9, b=0.5), gate=gate)
+    x, dH = torch.randn(2, 3, 5)
+    x.requires_grad_()
+    (gradient,) = torch.autograd.grad(stack(x), x, dH)
+    shares = probes.path_shares(stack, x, dH, longest=6)
+    assert shares.sum() == pytest.approx(1)
+    # paths of length 0 take every shortcut
+    assert shares[0] == pytest.approx(0.9**6 * (dH * gradient).sum() / gradient.square().sum())
+    stack.wiring = Wiring(a=0.9, b=0.0)
+    assert np.allclose(probes.path_shares(stack, x, dH, longest=6), np.eye(7)[0])
+
+
+def test_paths_are_counted_in_relu_stacks_without_a_norm():
+    for stack in (
+        DeepStack(2, 3, Wiring(norm="pre")),
+        DeepStack(2, 3, Wiring(), activation="tanh"),
+    ):
+        with pytest.raises(ValueError, match="ReLUs without a norm are needed, got"):
+            probes.path_shares(stack, torch.ones(1, 3), torch.ones(1, 3))

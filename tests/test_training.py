@@ -228,7 +228,7 @@ def test_accuracy_and_cross_entropy_are_torchs():
 
 def test_no_memory_is_held_after_training():
     fit_digits(deep_model(gate=0.0), steps=2)
-    assert backprop._Tape.spare is None
+    assert backprop._lent.tape is None
 
 
 def test_a_measure_is_taken_on_each_batch_before_its_step():

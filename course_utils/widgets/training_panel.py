@@ -40,6 +40,7 @@ class TrainingPanel(Panel):
             raise ValueError(f"a learning_rate is needed, the controls are {list(controls)}")
         self._make_model, self._name, self._steps = make_model, name, steps
         self._curves = {}  # control values → accuracies so far, in the order of training
+        self._stopped = {}  # control values → why training ended early
         self._busy = threading.Lock()
         self.button = W.Button(description=f"Train {steps} steps", button_style="primary")
         self.button.on_click(lambda _: self.train())
@@ -73,7 +74,7 @@ class TrainingPanel(Panel):
 
         self.button.disabled = True
         try:
-            training.fit(
+            run = training.fit(
                 lambda: self._make_model(values),
                 data.digits_task(64),
                 steps=self._steps,
@@ -83,6 +84,8 @@ class TrainingPanel(Panel):
                 clip=1,
                 measure=measure,
             )
+            if run.diverged:
+                self._stopped[key] = str(run.diverged[0])
         finally:
             self.button.disabled = False
             self._busy.release()
@@ -97,6 +100,8 @@ class TrainingPanel(Panel):
     def _say(self, values, arrays):
         now, before = arrays
         opening = f"{self._name(values)}, learning rate {values['learning_rate']:g}"
+        if stopped := self._stopped.get(tuple(values.values())):
+            return f"{self._name(values)}: training stopped. {stopped[0].upper()}{stopped[1:]}."
         if len(now) < plots.SMOOTH:
             return f"{opening}: not trained yet, press the button."
         last = now[-plots.SMOOTH :].mean(0)
