@@ -29,7 +29,8 @@ from tqdm import tqdm
 
 from tests.browser.lab import Lab, Server, chromium
 
-PANELS = ("descent", "start_from_identity", "variance_ledger", "gradient_norms")
+TRAINED = ("train_live", "recipe_picker")  # a button trains, no move draws anew
+PANELS = ("descent", "start_from_identity", "variance_ledger", "layer_gradients", "gradient_norms")
 MOVES, ROUND_TRIP_MS = 30, 120
 # p95 in ms, by who draws the picture and how far the kernel is; CPU of the kernel per move
 BARS = {"browser": {"direct": 33, "far": 33}, "kernel": {"direct": 150, "far": 350}}
@@ -125,10 +126,10 @@ async def _serve(port, delay, ready):
     await stop.wait()
 
 
-def notebook() -> nbformat.NotebookNode:
+def notebook(names=PANELS) -> nbformat.NotebookNode:
     """Make a notebook with one cell for each panel; the cell's id is the panel's name."""
     source = "from course_utils.widgets.{0} import {0}\n\n{0}()"
-    cells = [v4.new_code_cell(source.format(name), id=name) for name in PANELS]
+    cells = [v4.new_code_cell(source.format(name), id=name) for name in names]
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     return v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
 

@@ -570,7 +570,7 @@ def ranked(values, mark, title, xlabel):
     for row, (name, each) in enumerate(values.items()):
         ax.plot(each, np.full(len(each), row), "o", color=_line_style(name)[0], ms=7, alpha=0.7)
     ax.axvline(mark[1], color=PLAIN, ls="--")
-    ax.annotate(mark[0], (mark[1], 0), xytext=(-6, 0), textcoords="offset points", ha="right")
+    ax.annotate(mark[0], (mark[1], 0.5), xytext=(-6, 0), textcoords="offset points", ha="right")
     ax.set(xlabel=xlabel, title=title, ylim=(len(values) - 0.5, -0.5))
     ax.set_yticks(range(len(values)), values)
     return figure
@@ -595,7 +595,7 @@ def effective_depth(shares, kept, accuracies, title):
 
     Examples
     --------
-    >>> figure = effective_depth(np.eye(3), [1, 10], {"chance": np.ones((2, 3))}, "Equal")
+    >>> figure = effective_depth(np.eye(3), [0, 1, 10], {"all": np.ones((3, 3))}, "Equal")
     >>> [ax.get_xlabel() for ax in figure.axes]
     ['branches on the path', 'blocks kept']
     """
@@ -604,10 +604,14 @@ def effective_depth(shares, kept, accuracies, title):
     left.axhline(0, color=MUTED, lw=1)
     left.plot(shares, color=IDENTITY, lw=0.8, alpha=0.5)
     left.plot(shares.mean(1), "o-", color=IDENTITY)
-    left.set(xlabel="branches on the path", ylabel="share of the gradient")
-    _against(right, kept, accuracies, lambda one, other: abs(one - other) < 0.03)
+    left.set(xlabel="branches on the path", ylabel="share of the gradient", xlim=(-0.5, 14.5))
+    for name, values in accuracies.items():
+        dash = "--" if name.startswith("random") else "-"
+        right.fill_between(kept, values.min(1), values.max(1), color=IDENTITY, alpha=0.2, lw=0)
+        right.plot(kept, values.mean(1), "o", ls=dash, color=IDENTITY)
+        place = {"xytext": (8, -12), "textcoords": "offset points"}
+        right.annotate(name, (kept[2], values[2].mean()), color=IDENTITY, **place)
     right.set(xlabel="blocks kept", ylabel="training accuracy")
-    _room(right, kept[-1])
     figure.suptitle(title)
     return figure
 

@@ -23,6 +23,7 @@ RECIPES = {  # each maps depth and width to a stack
     "residual, 1/L": lambda L, n: DeepStack(L, n, Wiring(b=1 / L)),
     "post-norm": _stack(Wiring(norm="post")),
     "pre-norm": _stack(Wiring(norm="pre")),
+    "pre-norm, 1/√L": lambda L, n: DeepStack(L, n, Wiring(b=L**-0.5, norm="pre")),
     "ReZero": _stack(RESIDUAL, gate=0.0),
     "LayerScale": lambda L, n: DeepStack(L, n, RESIDUAL, gate=torch.full((n,), 1e-4)),
     "Fixup-like": lambda L, n: DeepStack(L, n, RESIDUAL, gate=1.0, gain=L**-0.5),

@@ -299,6 +299,44 @@ def fit(
     return Run(loss_array, learning_rates, seeds, model, parameters, copies_lost, measured_array)
 
 
+def at_best_rate(score, learning_rates):
+    """Find the learning rate that suits best: three in the middle, then on while an end is best.
+
+    Parameters
+    ----------
+    score : callable
+        Maps a learning rate to numbers, one for each seed; larger is better.
+    learning_rates : sequence of float
+        In increasing order, at least three.
+
+    Returns
+    -------
+    learning_rate : float
+    scores : ndarray, shape (seeds,)
+        With the highest mean among the rates that were tried.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than three rates.
+
+    Examples
+    --------
+    >>> rate, scores = at_best_rate(lambda rate: [-abs(rate - 1e-1)] * 3, [1e-4, 1e-3, 1e-2, 1e-1])
+    >>> rate, scores.shape
+    (0.1, (3,))
+    """
+    if len(learning_rates) < 3:
+        raise ValueError(f"at least three learning rates are needed, got {learning_rates}")
+    middle = len(learning_rates) // 2
+    tried, wanted = {}, {middle - 1, middle, middle + 1} & set(range(len(learning_rates)))
+    while wanted:
+        tried |= {i: np.array(score(learning_rates[i])) for i in sorted(wanted)}
+        best = max(sorted(tried), key=lambda i: tried[i].mean())
+        wanted = {best - 1, best + 1} & set(range(len(learning_rates))) - set(tried)
+    return learning_rates[best], tried[best]
+
+
 def _apply(model, parameters, x):
     return vmap(lambda p, x_one: functional_call(model, p, (x_one,)))(parameters, x)
 

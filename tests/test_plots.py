@@ -129,3 +129,73 @@ def test_cosines_draw_medians_and_names_stand_apart():
 def test_the_depth_rule_marks_what_it_was_fitted_to():
     (ax,) = plots.depth_rule({"a": 5, "b": 9}, {"a": 5, "b": 10}, {"a"}, "T").axes
     assert [line.get_markerfacecolor() for line in ax.lines[1:]] == ["white", plots.IDENTITY]
+
+
+def test_accuracy_against_depth_names_every_net_in_its_group():
+    groups = {
+        "without": {"plain, He": np.array([[0.9, 1.0], [0.1, 0.3]])},
+        "with": {"ReZero": np.ones((2, 2)), "residual, b = 1": np.full((2, 2), 0.5)},
+    }
+    left, right = plots.accuracy_against_depth([5, 50], groups, "Title").axes
+    assert [text.get_text() for text in right.texts] == ["ReZero", "residual, b = 1"]
+    assert np.allclose(left.lines[1].get_ydata(), [0.95, 0.2])
+    assert left.lines[1].get_linestyle() == "--"
+
+
+def test_learning_curves_are_drawn_against_steps_and_against_their_cost():
+    curves = {"plain": np.linspace(0, 1, 40)[:, None], "ReZero": np.ones((40, 3))}
+    left, right = plots.learning_curves(curves, {"plain": 10.0, "ReZero": 100.0}, "Title").axes
+    for ax, factor in ((left, 1), (right, 10)):
+        x, y = ax.lines[0].get_data()
+        assert (x[0], x[-1]) == (20 * factor, 40 * factor)
+        assert np.isclose(y[0], curves["plain"][:20].mean())
+    assert [text.get_text() for text in right.texts] == ["plain"]  # the one that ends first
+
+
+def test_the_training_curve_draws_seeds_now_and_the_mean_before():
+    drawing = plots.training_curve(100, "Title")
+    now = np.tile([0.2, 0.4, 0.6], (30, 1))
+    drawing.update(now, np.tile([0.0, 0.3, 0.6], (25, 1)))
+    before, *seeds = drawing.artists
+    assert np.allclose(before.get_ydata(), 0.3)
+    assert np.allclose([line.get_ydata()[-1] for line in seeds], [0.2, 0.4, 0.6])
+    drawing.update(now[:5], now[:0])  # fewer than the 20 steps of a point
+    assert all(len(line.get_xdata()) == 0 for line in drawing.artists)
+
+
+def test_decay_draws_the_median_and_the_formula():
+    values = {"ReLU": np.array([[1.0, 1, 1], [0.1, 0.5, 0.9], [0.1, 0.2, 0.9]])}
+    ax = plots.decay(values, np.array([1.0, 0.4, 0.3]), "Title", "square").axes[0]
+    assert [line.get_ydata().tolist() for line in ax.lines] == [[0.5, 0.2], [0.4, 0.3]]
+
+
+def test_degradation_draws_loss_and_gradient_of_the_same_nets():
+    losses = {"plain-20": np.full((40, 3), 2.0), "residual-20": np.full((40, 3), 0.5)}
+    gradients = {"plain-20": np.array([[50.0, 60], [1, 1]]), "residual-20": np.ones((2, 2))}
+    left, right = plots.degradation(losses, gradients, "Title").axes
+    assert np.allclose(left.lines[0].get_ydata(), 2)
+    assert right.lines[0].get_data()[0].tolist() == [1, 3]
+    assert right.lines[0].get_data()[1].tolist() == [55, 1]
+
+
+def test_layer_gradients_draw_the_formula_beside_what_was_measured():
+    drawing = plots.layer_gradients(10, 2.0)
+    drawing.update(np.array([8.0, 0.0, 1.0], np.float32))
+    line, dots = drawing.artists
+    assert line.get_ydata()[[0, 2]].tolist() == [8, 1]
+    assert dots.get_ydata().tolist() == [16, 4, 1]
+
+
+def test_ranked_draws_the_seeds_of_each_net_in_a_row_of_its_own():
+    values = {"a": np.array([0.1, 0.2]), "b": np.array([0.9, 1.0])}
+    ax = plots.ranked(values, ("guessing", 0.5), "Title", "accuracy").axes[0]
+    assert ax.lines[1].get_xdata().tolist() == [0.9, 1.0]
+    assert set(ax.lines[1].get_ydata()) == {1}
+    assert ax.lines[2].get_xdata() == [0.5, 0.5]
+
+
+def test_effective_depth_draws_shares_by_length_and_accuracy_by_blocks():
+    shares = np.array([[0.2, 0.4], [0.8, 0.6]])
+    left, right = plots.effective_depth(shares, [0, 5, 9], {"random": np.eye(3)}, "Title").axes
+    assert np.allclose(left.lines[-1].get_ydata(), [0.3, 0.7])
+    assert np.allclose(right.lines[0].get_ydata(), 1 / 3)

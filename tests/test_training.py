@@ -231,6 +231,35 @@ def test_no_memory_is_held_after_training():
     assert backprop._lent.tape is None
 
 
+def test_a_trained_copy_is_taken_out_as_a_module():
+    run = training.fit(make_model, draw, steps=10, learning_rates=(1e-3, 1e-2), seeds=(0, 1))
+    x, y = draw(torch.Generator().manual_seed(9))
+    expected = run.evaluate(x, y)
+    for rate in (0, 1):
+        for seed in (0, 1):
+            found = (run.model(rate, seed)(x) - y).square().mean().item()
+            assert found == pytest.approx(expected[rate, seed], rel=1e-5)
+    assert torch.equal(run.model(-1, -1)(x), run.model(1, 1)(x))
+    with torch.no_grad():
+        next(run.model(0).parameters()).zero_()  # a copy: what was trained stays as it is
+    assert np.array_equal(run.evaluate(x, y), expected)
+    with pytest.raises(IndexError):
+        run.model(2)
+
+
+def test_rates_are_tried_on_while_an_end_is_best():
+    tried = []
+
+    def score(rate):
+        tried.append(rate)
+        return [rate, rate]
+
+    rate, scores = training.at_best_rate(score, [1, 2, 3, 4, 5])
+    assert (rate, scores.tolist(), tried) == (5, [5, 5], [2, 3, 4, 5])
+    with pytest.raises(ValueError, match=r"at least three learning rates are needed, got \[1, 2\]"):
+        training.at_best_rate(score, [1, 2])
+
+
 def test_a_measure_is_taken_on_each_batch_before_its_step():
     def half_loss(prediction, target):
         assert not prediction.requires_grad

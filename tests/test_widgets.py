@@ -8,11 +8,15 @@ from course_utils.checks import EXERCISES, progress
 from course_utils.widgets import scorecard as card
 from course_utils.widgets.descent import descent
 from course_utils.widgets.gradient_norms import gradient_norms
+from course_utils.widgets.layer_gradients import layer_gradients
 from course_utils.widgets.predict import predict
+from course_utils.widgets.recipe_picker import recipe_picker
 from course_utils.widgets.start_from_identity import MAX_DEPTH, start_from_identity
+from course_utils.widgets.train_live import train_live
+from course_utils.widgets.training_panel import TrainingPanel
 from course_utils.widgets.variance_ledger import variance_ledger
 
-PANELS = [descent, start_from_identity, variance_ledger]
+PANELS = [descent, start_from_identity, variance_ledger, layer_gradients, train_live, recipe_picker]
 
 
 def drag(panel, name, value):
@@ -57,7 +61,8 @@ def test_the_frame_stays_where_it_is(make):
     limits = [(ax.get_xlim(), ax.get_ylim()) for ax in panel.figure.axes]
     sizes = set()
     for control in panel.controls.values():
-        for value in (control.min, control.max):
+        menu = getattr(control, "options", None)
+        for value in (menu[0], menu[-1]) if menu else (control.min, control.max):
             control.value = value
             sizes.add(panel._image.value[16:24])  # width and height in the PNG's header
     assert [(ax.get_xlim(), ax.get_ylim()) for ax in panel.figure.axes] == limits
@@ -94,14 +99,69 @@ def test_static_is_a_picture_and_its_sentence_and_live_adds_the_widget(make, mon
 @pytest.mark.parametrize("make", PANELS)
 def test_a_move_costs_the_kernel_at_most_20_ms(make):
     panel = make()
-    name, control = list(panel.controls.items())[-1]
-    slowest = {name: control.max}
+    slowest = {name: c.max for name, c in panel.controls.items() if hasattr(c, "max")}
     costs = []
     for _ in range(10):
         start = time.process_time()
         panel.set(**slowest)  # computes, draws and encodes
         costs.append(time.process_time() - start)
     assert min(costs) < 0.020
+
+
+def test_a_button_trains_what_the_controls_say_and_keeps_the_net_before():
+    panel = train_live(depth=2)
+    first = panel.sentence
+    assert "plain, He, 2 layers, learning rate 0.001: accuracy" in first
+    drag(panel, "depth", 1)
+    assert panel.sentence == (
+        "plain, He, 1 layer, learning rate 0.001: not trained yet, press the button."
+    )
+    now, before = panel._drawing.artists[1].get_ydata(), panel._drawing.artists[0].get_ydata()
+    assert len(now) == 0 < len(before)
+    panel.button.click()
+    assert "1 layer, learning rate 0.001: accuracy" in panel.sentence
+    accuracy = first.split("accuracy ")[1][:4]
+    assert panel.sentence.endswith(f"The net before it had {accuracy}.")
+    drag(panel, "depth", 2)  # what was trained is still there
+    assert panel.sentence.startswith(first.rstrip("."))
+
+
+def test_while_a_panel_trains_its_picture_grows_and_another_press_does_nothing():
+    panel = train_live(depth=1)
+    seen, make_model = [], panel._make_model
+
+    def make(values):
+        seen.append((panel.button.disabled, panel.train() is panel))
+        return make_model(values)
+
+    panel._make_model = make
+    pictures = set()
+    panel._image.observe(lambda change: pictures.add(change["new"]), "value")
+    panel.train()
+    assert seen == [(True, True)] * 3  # once for each seed
+    assert not panel.button.disabled
+    assert len(pictures) > 5
+
+
+def test_a_panel_says_why_training_stopped():
+    panel = recipe_picker(b="1", depth=400)
+    assert panel.sentence.startswith("h + F(h), 400 blocks, the last stream not finite: training")
+    assert "not finite at step 0 in the forward pass of 1, block 1" in panel.sentence
+    panel.set(b="1/L")
+    assert "1.2 times as long as the first, learning rate 0.003: not trained" in panel.sentence
+
+
+def test_a_panel_that_trains_needs_a_learning_rate():
+    with pytest.raises(ValueError, match="a learning_rate is needed, the controls are"):
+        TrainingPanel({}, None, None, {})
+
+
+def test_without_shortcut_and_branch_no_gradient_comes_back():
+    panel = layer_gradients(a=0.0, gamma=0.5)
+    drag(panel, "gamma", 0.0)
+    assert "with neither shortcut nor branch no gradient comes back" in panel.sentence
+    drag(panel, "a", 1.0)
+    assert np.allclose(panel._drawing.artists[0].get_ydata()[1:], 1, atol=0.3)
 
 
 def test_a_panel_leaves_the_notebooks_random_numbers_alone():

@@ -29,7 +29,6 @@ SETTINGS = {
     "width": 32,
     "batch": 64,
     "clip": 1.0,
-    # the three in the middle first; then on, while the best one stands at an end
     "learning_rates": [3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2],
     "seeds": [0, 1, 2, 3, 4],
 }
@@ -37,21 +36,40 @@ TOLERANCE = {"accuracy": 0.1}
 CHANCE = 0.1  # what a copy counts whose numbers stopped being finite
 
 
-def train(name, depth, steps, rate, settings) -> list:
-    """Train one recipe at one learning rate, all seeds at once.
+def train(name, depth, steps, settings) -> dict:
+    """Train one recipe at the learning rate that suits it best.
 
     Parameters
     ----------
     name : str
         One of `recipes.RECIPES`.
     depth, steps : int
+    settings : dict
+
+    Returns
+    -------
+    dict
+        ``accuracy`` on the training digits for each seed, and the ``learning_rate``.
+    """
+    rate, found = training.at_best_rate(
+        lambda rate: accuracies(name, depth, steps, rate, settings), settings["learning_rates"]
+    )
+    return {"accuracy": found.tolist(), "learning_rate": rate}
+
+
+def accuracies(name, depth, steps, rate, settings):
+    """Train one recipe at one learning rate, all seeds at once.
+
+    Parameters
+    ----------
+    name : str
+    depth, steps : int
     rate : float
     settings : dict
 
     Returns
     -------
-    list of float
-        Accuracy on the training digits for each seed.
+    ndarray, shape (seeds,)
     """
     run = training.fit(
         lambda: recipes.classifier(name, depth, settings["width"]),
@@ -65,30 +83,7 @@ def train(name, depth, steps, rate, settings) -> list:
     d = data.digits()
     x, y = torch.from_numpy(d.x_train), torch.from_numpy(d.y_train)
     lost = np.isin(run.seeds, [divergence.seed for divergence in run.diverged])
-    return np.where(lost, CHANCE, run.evaluate(x, y, training.accuracy)[0]).tolist()
-
-
-def at_best_rate(name, depth, steps, settings) -> dict:
-    """Train one recipe at three rates, and at their neighbours while an end is best.
-
-    Parameters
-    ----------
-    name : str
-    depth, steps : int
-    settings : dict
-
-    Returns
-    -------
-    dict
-        ``accuracy`` of each seed at the ``learning_rate`` with the highest mean.
-    """
-    rates = settings["learning_rates"]
-    tried, wanted = {}, {2, 3, 4}
-    while wanted:
-        tried |= {i: train(name, depth, steps, rates[i], settings) for i in wanted}
-        best = max(sorted(tried), key=lambda i: np.mean(tried[i]))
-        wanted = {best - 1, best + 1} & set(range(len(rates))) - set(tried)
-    return {"accuracy": tried[best], "learning_rate": rates[best]}
+    return np.where(lost, CHANCE, run.evaluate(x, y, training.accuracy)[0])
 
 
 def measure(settings) -> dict:
@@ -114,7 +109,7 @@ def measure(settings) -> dict:
         for name, depth in settings["catch_up"].items()
     }
     jobs = list(itertools.chain(*by_depth.values(), *by_steps.values()))
-    found = {job: at_best_rate(*job, settings) for job in progress(jobs, "nets of lesson 04")}
+    found = {job: train(*job, settings) for job in progress(jobs, "nets of lesson 04")}
     return {
         "by_depth": {name: [found[job] for job in row] for name, row in by_depth.items()},
         "by_steps": {name: [found[job] for job in row] for name, row in by_steps.items()},

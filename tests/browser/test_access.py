@@ -3,12 +3,13 @@
 import nbformat
 import pytest
 
-from benchmarks.panels import PANELS, notebook
+from benchmarks.panels import PANELS, TRAINED, notebook
 from tests.browser.conftest import new_lab
 
 sync_playwright = pytest.importorskip("axe_playwright_python.sync_playwright")
 pytestmark = pytest.mark.browser
 THEMES = {"JupyterLab Light": "true", "JupyterLab Dark": "false"}
+EVERY = (*TRAINED, *PANELS)  # the last one is drawn as SVG
 PICTURE = ".course-guarded :is(img, svg)"
 
 
@@ -23,13 +24,13 @@ def change_theme(lab, theme):
 @pytest.fixture(scope="module", params=THEMES)
 def panels(request, browser, server):
     """One page with every panel, in one theme."""
-    nbformat.write(notebook(), server.course / "panels.ipynb")
+    nbformat.write(notebook(EVERY), server.course / "panels.ipynb")
     with new_lab(browser, server) as lab:
         lab.open("panels.ipynb").run_all()
         change_theme(lab, request.param)
         # JupyterLab's body is 0 pixels high, so axe takes all text for hidden and skips contrast
         lab.page.add_style_tag(content="body { height: 100vh }")
-        for name in PANELS:
+        for name in EVERY:
             lab.output(name).locator(PICTURE).first.wait_for()
         yield lab
         change_theme(lab, "JupyterLab Light")  # the server keeps it for the next test
@@ -55,7 +56,7 @@ def faults(lab, cell):
     ]
 
 
-@pytest.mark.parametrize("name", PANELS)
+@pytest.mark.parametrize("name", EVERY)
 def test_axe_finds_no_serious_fault_in_a_panel(panels, name):
     assert faults(panels, name) == []
 
