@@ -497,7 +497,7 @@ def degradation(losses, gradients, title):
     _room(left, ends[name][0])
     left.set(ylim=(-0.12, 2.5), xlabel="steps", ylabel="training loss")
     _name_ends(right, starts, lambda one, other: 0.3 < one / other < 3, side="left")
-    right.set(yscale="log", xlabel="layer", xlim=(-33, 57), ylim=(0.1, 1e6))
+    right.set(yscale="log", xlabel="layer", xlim=(-33, 57), ylim=(0.3, 2e5))
     right.set(ylabel="gradient, relative to the last", xticks=[1, 20, 40, 56])
     figure.suptitle(title)
     return figure
@@ -604,13 +604,15 @@ def effective_depth(shares, kept, accuracies, title):
     left.axhline(0, color=MUTED, lw=1)
     left.plot(shares, color=IDENTITY, lw=0.8, alpha=0.5)
     left.plot(shares.mean(1), "o-", color=IDENTITY)
-    left.set(xlabel="branches on the path", ylabel="share of the gradient", xlim=(-0.5, 14.5))
+    left.set(xlabel="branches on the path", ylabel="share of the gradient")
+    left.set(xlim=(-0.5, 14.5), xticks=range(0, 15, 2))
     for name, values in accuracies.items():
         dash = "--" if name.startswith("random") else "-"
         right.fill_between(kept, values.min(1), values.max(1), color=IDENTITY, alpha=0.2, lw=0)
         right.plot(kept, values.mean(1), "o", ls=dash, color=IDENTITY)
-        place = {"xytext": (8, -12), "textcoords": "offset points"}
-        right.annotate(name, (kept[2], values[2].mean()), color=IDENTITY, **place)
+        point, place = (2, (8, -12)) if name.startswith("random") else (-2, (-14, 9))
+        end = kept[point], values[point].mean()
+        right.annotate(name, end, place, textcoords="offset points", color=IDENTITY)
     right.set(xlabel="blocks kept", ylabel="training accuracy")
     figure.suptitle(title)
     return figure
