@@ -402,7 +402,7 @@ def accuracy_against_depth(depths, groups, title):
     axes = figure.subplots(1, len(groups), sharey=True)
     for ax, (group, accuracies) in zip(axes, groups.items(), strict=True):
         ax.axhline(0.1, color=MUTED, lw=1)
-        _against(ax, depths, accuracies, lambda one, other: abs(one - other) < 0.08)
+        _against(ax, depths, accuracies, lambda one, other: abs(one - other) < 0.12)
         ax.set_title(group, loc="center", weight="normal")
         ax.set(xscale="log", ylim=(0, 1.09), xlabel="depth (layers)")
         ax.set_xlim(depths[0] * 0.85, depths[-1] * (depths[-1] / depths[0]) ** 0.75)
