@@ -412,7 +412,10 @@ class _Adam:
         """Move the weights."""
         self.t += 1
         if self.clip is not None:
-            self.g *= (self.clip / self.g.norm(dim=1, keepdim=True)).clamp(max=1)
+            norm = self.g.norm(dim=1, keepdim=True)
+            if norm.isinf().any():  # float32 squares overflow from 2e19 on; g / inf would be 0
+                norm = self.g.double().norm(dim=1, keepdim=True)
+            self.g *= (self.clip / norm).clamp(max=1)
         beta1, beta2 = self.betas
         rate = self.learning_rates * min(1, self.t / max(1, self.warmup))
         scale = (rate / (1 - beta1**self.t)).unsqueeze(1)

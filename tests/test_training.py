@@ -141,6 +141,13 @@ def test_a_long_gradient_is_clipped_for_each_copy_by_itself():
     assert torch.allclose(adam.g.norm(dim=1), torch.tensor([1.0, 0.5]))
 
 
+def test_a_gradient_whose_square_overflows_is_clipped_and_not_lost():
+    adam = training._Adam(torch.zeros(2, 2), torch.ones(2), clip=1.0)
+    adam.take([torch.tensor([[3e29, 4e29], [0.3, 0.4]])])
+    adam.step()
+    assert torch.allclose(adam.g, torch.tensor([[0.6, 0.8], [0.3, 0.4]]))
+
+
 def test_warm_up_starts_with_small_steps():
     adam = training._Adam(torch.zeros(1, 3), torch.tensor([0.1]), warmup=10)
     adam.take([torch.ones(1, 3)])
