@@ -29,7 +29,7 @@ SETTINGS = {
     "width": 32,
     "batch": 64,
     "clip": 1.0,
-    "learning_rates": [3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2],
+    "learning_rates": [3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2],
     "seeds": [0, 1, 2, 3, 4],
 }
 TOLERANCE = {"accuracy": 0.1}
