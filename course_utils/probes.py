@@ -355,8 +355,8 @@ def path_shares(stack, x, dH, longest=60):
     Returns
     -------
     ndarray, shape (longest + 1,)
-        What the paths of length 0, 1, … add to ∂L/∂x along its own direction; they add up to 1
-        if the paths left out carry nothing.
+        What the paths of length 0, 1, … add to ∂L/∂x along its own direction; together 1 if the
+        paths left out carry nothing.
 
     Raises
     ------
@@ -386,11 +386,11 @@ def path_shares(stack, x, dH, longest=60):
         z = h @ layer[:, :-1].T + layer[:, -1]
         slopes.append(wiring.b * gate * (z > 0))
         h = wiring.a * h + wiring.b * gate * np.maximum(z, 0)
-    parts = np.zeros((longest + 1, *h.shape))
+    parts, whole = np.zeros((longest + 1, *h.shape)), dH  # whole: by backpropagation
     parts[0] = dH
     for layer, slope in zip(layers[::-1], slopes[::-1], strict=True):
         through = (parts[:-1] * slope) @ layer[:, :-1]
         parts *= wiring.a
         parts[1:] += through
-    whole = parts.sum(0)
+        whole = wiring.a * whole + (whole * slope) @ layer[:, :-1]
     return (parts * whole).sum((1, 2)) / (whole**2).sum()

@@ -109,6 +109,9 @@ def test_paths_of_all_lengths_add_up_to_the_gradient(gate):
     (gradient,) = torch.autograd.grad(stack(x), x, dH)
     shares = probes.path_shares(stack, x, dH, longest=6)
     assert shares.sum() == pytest.approx(1)
+    few = probes.path_shares(stack, x, dH, longest=2)  # what is left out is missing in the sum
+    assert np.allclose(few, shares[:3])
+    assert abs(few.sum() - 1) > 0.01
     # paths of length 0 take every shortcut
     assert shares[0] == pytest.approx(0.9**6 * (dH * gradient).sum() / gradient.square().sum())
     stack.wiring = Wiring(a=0.9, b=0.0)

@@ -222,8 +222,8 @@ shared_rate = choice(
         "smaller one may well train it",
         "b": "an accuracy says nothing about gradients. They may as well have exploded, or be fine "
         "while the rate is too large: measure them",
-        "d": "at equal steps the deep net has already computed about seven times as much; equal "
-        "compute gives it fewer steps, not more",
+        "d": "at equal steps the deep net has already computed more than seven times as much; "
+        "equal compute gives it fewer steps, not more",
     },
     points=1,
     required=False,

@@ -188,8 +188,8 @@ bn_backward = Exercise(
             _backward(through_mean=False, through_variance=False),
         ),
         Mistake(
-            "the term of the variance is missing: stretching x does not change x̂, so the part of "
-            "the gradient along x̂ has to go",
+            "the term of the variance is missing: stretching x changes x̂ through eps alone, so the "
+            "part of the gradient along x̂ has to go, all but a little",
             _backward(through_variance=False),
         ),
         Mistake(
@@ -282,7 +282,7 @@ degradation_reading = choice(
     difficulty=2,
     hints=(
         "Begin with the training loss alone. What does overfitting do to it?",
-        "Which row says something about the gradient, and which way does it grow?",
+        "Which columns say something about the gradient, and which way does it grow?",
         "What does the table say about weights that exist, and what about weights that were found?",
     ),
 )
@@ -583,9 +583,9 @@ def _learning_fault(arguments, value):
 IdentityStart = Exercise(
     name="IdentityStart",
     lesson=LESSON,
-    points=3,
+    points=2,
     required=False,
-    minutes=20,
+    minutes=12,
     difficulty=3,
     kind="module",
     probe=_IDENTITY_PROBE,

@@ -527,9 +527,9 @@ def _later_fault(arguments, value):
 DeepBlock = Exercise(
     name="DeepBlock",
     lesson=LESSON,
-    points=3,
+    points=2,
     required=False,
-    minutes=20,
+    minutes=12,
     difficulty=3,
     kind="module",
     timeout=20.0,

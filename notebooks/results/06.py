@@ -22,7 +22,7 @@ SETTINGS = {
     "width": 16,
     "steps": [60, 240],
     "batch": 64,
-    "learning_rates": [3e-4, 1e-3, 3e-3, 1e-2, 3e-2],
+    "learning_rates": [3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1],
     "seeds": [0, 1, 2, 3, 4],
 }
 TOLERANCE = {"accuracy": 0.1}
