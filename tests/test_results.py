@@ -164,3 +164,12 @@ def test_a_lesson_reads_the_folder_beside_it_first(root, monkeypatch):
 def test_a_lesson_without_results_is_told_so():
     with pytest.raises(FileNotFoundError, match="make results ARGS=99"):
         data.results("99")
+
+
+def test_rows_of_a_list_are_compared_one_by_one():
+    old = {"net": [{"accuracy": [0.5, 0.6], "rate": 1}, {"accuracy": [0.9], "rate": 2}]}
+    new = {"net": [{"accuracy": [0.5, 0.6], "rate": 2}, {"accuracy": [0.2], "rate": 2}]}
+    assert results.moved(old, old, {"accuracy": 0.1}) == []
+    assert results.moved(old, new, {"accuracy": 0.1}) == [
+        "| net 1 accuracy | [0.9] | [0.2] | 0.1 |"
+    ]

@@ -186,7 +186,7 @@ def _text(record):
 
 def _leaves(value, place=()):
     """Give each innermost list of numbers with the keys that lead to it."""
-    if isinstance(value, dict) or (isinstance(value, list) and isinstance(value[0], list)):
+    if isinstance(value, dict) or (isinstance(value, list) and isinstance(value[0], list | dict)):
         for key, part in value.items() if isinstance(value, dict) else enumerate(value):
             yield from _leaves(part, (*place, key))
     else:

@@ -269,8 +269,8 @@ degradation_reading = choice(
     wrong={
         "a": "an overfitted net is good on the examples it was trained on; B is worse than A on "
         "them too",
-        "b": "B's gradient is 60 times as long at its first layer as at its last: it does not "
-        "vanish on the way back",
+        "b": "B's gradient is 30,000 times as long after its first layer as after its last block: "
+        "it does not vanish on the way back",
         "c": "B could copy A's 18 layers and let the other 36 return what they are given, so it "
         "can compute whatever A computes",
         "e": "the table ends after 2000 steps: it tells that B is slower, and nothing about what "
