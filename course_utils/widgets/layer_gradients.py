@@ -31,8 +31,8 @@ def layer_gradients(a=0.0, gamma=1.0, blocks=MAX_BLOCKS):
 
     Examples
     --------
-    >>> layer_gradients(a=1.0, gamma=0.0).sentence
-    'a = 1.00, γ = 0.00, 56 layers: the gradient is 1.0 times as long after the first layer as ...
+    >>> layer_gradients(a=1.0, gamma=0.0).sentence[:51]
+    'a = 1.00, γ = 0.00, 56 layers: the gradient is 0.73'
     """
     with torch.random.fork_rng(devices=[]):  # the notebook's own draws stay as they are
         torch.manual_seed(0)
