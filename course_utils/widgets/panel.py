@@ -63,6 +63,8 @@ class Panel(Still):
             artist.set_animated(True)
         for control in controls.values():
             control.observe(self._redraw, "value")
+            # ipywidgets keeps no order between a message of the browser and a move by code
+            control.set_state = self._in_turn(control.set_state)
         buttons = [self._preset_button(label, values) for label, values in presets.items()]
         self._redraw()
         super().__init__(
@@ -114,6 +116,13 @@ class Panel(Still):
         button = W.Button(description=label, tooltip=f"Set {values}")
         button.on_click(lambda _: self.set(**values))
         return button
+
+    def _in_turn(self, call):
+        def one_at_a_time(*args, **kwargs):
+            with self._lock:
+                return call(*args, **kwargs)
+
+        return one_at_a_time
 
     def _redraw(self, _change=None):
         with self._lock:
