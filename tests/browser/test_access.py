@@ -38,7 +38,9 @@ def panels(request, browser, server):
 
 def faults(lab, cell):
     """List what axe finds in the panel of a cell: the rule, its impact and the elements."""
-    lab.output(cell).evaluate("output => output.scrollIntoView()")  # it skips what is out of sight
+    lab.output(cell).last.evaluate(
+        "output => output.scrollIntoView()"
+    )  # it skips what is out of sight
     place = f"[data-cell='{cell}'] .course-guarded"
     for _ in range(20):  # a page that still moves has text without a known background
         answer = sync_playwright.Axe().run(lab.page, context=place).response
