@@ -154,9 +154,10 @@ class DeepStack(nn.Module):
         Multiplies the start of W; depth**-0.5 is Fixup's idea.
     activation : {"relu", "tanh"}
         φ.
-    start : {"he", "torch", "orthogonal"}
+    start : {"he", "torch", "orthogonal", "near identity"}
         How W is drawn: normal with variance 2/width; uniform between ±1/√width, and c too, as
-        `nn.Linear` does; or with Wᵀ W = I, so that it turns every vector and stretches none.
+        `nn.Linear` does; with Wᵀ W = I, so that it turns every vector and stretches none; or as
+        I plus normal numbers with standard deviation 0.05.
 
     Attributes
     ----------
@@ -451,7 +452,14 @@ def _orthogonal(depth, width):
     return Q * R.diagonal(dim1=-2, dim2=-1).sign().unsqueeze(-2), torch.zeros(depth, width, 1)
 
 
-_STARTS = {"he": _he, "torch": _torch, "orthogonal": _orthogonal}
+def _near_identity(depth, width):
+    W = torch.eye(width) + 0.05 * torch.randn(depth, width, width)
+    return W, torch.zeros(depth, width, 1)
+
+
+_STARTS = {
+    "he": _he, "torch": _torch, "orthogonal": _orthogonal, "near identity": _near_identity,
+}  # fmt: skip
 
 
 def _one_of(what, known, got):

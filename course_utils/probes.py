@@ -1,5 +1,7 @@
 """Measure a network: modules in, arrays out. Nothing here imports matplotlib."""
 
+import time
+
 import numpy as np
 import torch
 
@@ -334,6 +336,69 @@ def cosines(branches, x, wiring: Wiring):
         unit = h / np.where(length == 0, 1, length)
         found.append((unit[..., 0, :] * unit[..., 1, :]).sum(-1))
     return np.stack(found)
+
+
+def branch_jacobians(stack, h):
+    """Measure M_l = J_l − I, what each block of a stack adds to the identity, at some inputs.
+
+    Any block can be split like that, with a shortcut or without.
+
+    Parameters
+    ----------
+    stack : blocks.DeepStack
+    h : Tensor, shape (batch, width)
+        The stream before the first block.
+
+    Returns
+    -------
+    ndarray, shape (depth, batch, width, width)
+        In float64.
+
+    References
+    ----------
+    Used in notebooks/07_many_paths.ipynb.
+
+    Examples
+    --------
+    >>> from course_utils.blocks import DeepStack
+    >>> silent = DeepStack(5, 4, Wiring(), gate=0.0)
+    >>> branch_jacobians(silent, torch.ones(2, 4)).shape
+    (5, 2, 4, 4)
+    """
+    found, h = [], h.detach()
+    for block in map(stack.block, range(len(stack.layers))):
+        J = torch.func.vmap(torch.func.jacrev(block))(h).detach().double()
+        found.append(J - torch.eye(h.shape[-1], dtype=J.dtype))
+        h = block(h).detach()
+    return torch.stack(found).numpy()
+
+
+def cpu_seconds(work, times=3):
+    """Measure the CPU time of a piece of work, the least of several runs.
+
+    Parameters
+    ----------
+    work : callable
+        Takes nothing.
+    times : int
+        The more, the less other jobs disturb.
+
+    Returns
+    -------
+    float
+        Seconds.
+
+    Examples
+    --------
+    >>> cpu_seconds(lambda: sum(range(100))) < 1
+    True
+    """
+    seconds = []
+    for _ in range(times):
+        start = time.process_time()
+        work()
+        seconds.append(time.process_time() - start)
+    return min(seconds)
 
 
 def path_shares(stack, x, dH, longest=60):

@@ -76,6 +76,7 @@ RECIPES = {
     "fixup": (RESIDUAL, {"gate": 1.0, "gain": 20**-0.5}),
     "torch": (PLAIN, {"start": "torch"}),
     "tanh": (PLAIN, {"activation": "tanh", "start": "orthogonal"}),
+    "near identity": (PLAIN, {"activation": "tanh", "start": "near identity"}),
     "tanh, gate": (Wiring(norm="pre"), {"activation": "tanh", "gate": torch.full((6,), 0.1)}),
 }
 
@@ -157,9 +158,9 @@ def test_the_first_block_that_overflows_is_found():
 
 def test_the_start_of_a_deep_stack_is_the_one_asked_for():
     torch.manual_seed(0)
-    he, torchs, orthogonal = (
+    he, torchs, orthogonal, near = (
         DeepStack(50, 32, PLAIN, gain=0.5, start=start).layers.detach()
-        for start in ("he", "torch", "orthogonal")
+        for start in ("he", "torch", "orthogonal", "near identity")
     )
     assert 0.97 < (he[..., :-1].var() / (0.25 * 2 / 32)).item() < 1.03
     assert not he[..., -1].any()
@@ -170,6 +171,9 @@ def test_the_start_of_a_deep_stack_is_the_one_asked_for():
     assert torch.allclose(W.mT @ W, torch.eye(32), atol=1e-5)
     assert W.diagonal(dim1=1, dim2=2).mean().abs() < 0.02  # without R's signs it is not 0
     assert not orthogonal[..., -1].any()
+    rest = near[..., :-1] / 0.5 - torch.eye(32)
+    assert 0.049 < rest.std() < 0.051
+    assert not near[..., -1].any()
 
 
 def test_a_torch_start_is_that_of_linear_layers():
@@ -194,7 +198,7 @@ def test_a_deep_stack_says_what_it_cannot_build():
         DeepStack(2, 6, RESIDUAL, activation="gelu")
     with pytest.raises(ValueError, match="one of relu, tanh, got 'gelu'"):
         OneLayer(6, RESIDUAL, activation="gelu")
-    with pytest.raises(ValueError, match="one of he, torch, orthogonal, got 'xavier'"):
+    with pytest.raises(ValueError, match="one of he, torch, orthogonal, near identity, got 'xavier'"):
         DeepStack(2, 6, RESIDUAL, start="xavier")
     with pytest.raises(ValueError, match="got 0"):
         DeepStack(0, 6, RESIDUAL)

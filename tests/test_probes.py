@@ -125,3 +125,30 @@ def test_paths_are_counted_in_relu_stacks_without_a_norm():
     ):
         with pytest.raises(ValueError, match="ReLUs without a norm are needed, got"):
             probes.path_shares(stack, torch.ones(1, 3), torch.ones(1, 3))
+
+
+def test_branch_jacobians_multiply_to_the_jacobian_of_the_stack():
+    torch.manual_seed(0)
+    for wire, options in (
+        (Wiring(), {"gate": 0.5}),
+        (Wiring(a=0), {"activation": "tanh", "start": "orthogonal"}),
+        (Wiring(norm="post"), {}),
+    ):
+        stack, h = DeepStack(4, 5, wire, **options), torch.randn(3, 5)
+        M = probes.branch_jacobians(stack, h)
+        whole = np.eye(5)
+        for block in M:
+            whole = (np.eye(5) + block) @ whole
+        chain = torch.nn.Sequential(*map(stack.block, range(4)))
+        for i in range(3):
+            assert np.allclose(whole[i], probes.jacobian(chain, h[i]), atol=1e-4)
+
+
+def test_cpu_seconds_are_the_least_of_all_runs():
+    calls = []
+
+    def work():
+        calls.append(sum(range(200_000 if not calls else 100)))
+
+    assert 0 <= probes.cpu_seconds(work, times=4) < 1e-3
+    assert len(calls) == 4
