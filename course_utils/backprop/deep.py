@@ -56,7 +56,7 @@ def deep_forward(layers, x, wiring: Wiring, keep=True, activation="relu"):
     Raises
     ------
     ValueError
-        If there is no such activation.
+        If there is no such activation, or the wiring has two norms.
 
     References
     ----------
@@ -72,7 +72,8 @@ def deep_forward(layers, x, wiring: Wiring, keep=True, activation="relu"):
     """
     if activation not in ACTIVATIONS:
         raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {activation!r}")
-    depth, pre, post = layers.W.shape[1], wiring.norm == "pre", wiring.norm == "post"
+    depth, norm = layers.W.shape[1], wiring.one_norm()
+    pre, post = norm == "pre", norm == "post"
     tape = _Tape.take(depth, x, keep, activation)
     weights, gates = layers.W.swapaxes(0, 1), _gates(layers.gate, wiring.b, depth, x)
     streams, z, zero = tape.streams, tape.z, tape.zero

@@ -22,6 +22,11 @@ def forward(branches, x, wiring: Wiring):
         For `backward`; entry l starts with what branch l was given: the stream h_l before
         block l or, with a norm before it, norm(h_l).
 
+    Raises
+    ------
+    ValueError
+        If the wiring has two norms.
+
     References
     ----------
     He et al. (2016), "Identity Mappings in Deep Residual Networks", eq. 4.
@@ -38,12 +43,12 @@ def forward(branches, x, wiring: Wiring):
     >>> np.array_equal(H, x), len(caches)
     (True, 5)
     """
-    h, caches = x, []
+    h, caches, place = x, [], wiring.one_norm()
     for branch in branches:
-        u, norm = layer_norm_forward(h) if wiring.norm == "pre" else (h, None)
+        u, norm = layer_norm_forward(h) if place == "pre" else (h, None)
         F, cache = branch_forward(branch, u)
         h = wiring.a * h + wiring.b * F
-        if wiring.norm == "post":
+        if place == "post":
             h, norm = layer_norm_forward(h)
         caches.append(cache if norm is None else (*cache, norm))
     return h, caches
