@@ -68,6 +68,10 @@ class Block(nn.Module):
     d_out : int, optional
         Features of the output where they differ from `width`: the shortcut then
         becomes a matrix P, trained like any other, and the block a·P h + b·F(h).
+    norm : type
+        `nn.LayerNorm`, `nn.RMSNorm` or another module that is made from a width.
+    gate : float, optional
+        Start of a trained number that multiplies F; 0.0 is ReZero.
 
     Raises
     ------
@@ -76,7 +80,8 @@ class Block(nn.Module):
 
     References
     ----------
-    He et al. (2015), "Deep Residual Learning", eq. 1 (identity) and 2 (projection).
+    He et al. (2015), "Deep Residual Learning", eq. 1 (identity) and 2 (projection);
+    Bachlechner et al. (2021), "ReZero is All You Need", eq. 1, for the gate.
     Derived in notebooks/01_residual_block.ipynb.
 
     Examples
@@ -86,23 +91,33 @@ class Block(nn.Module):
     tensor([1., 2., 3.], grad_fn=<AddBackward0>)
     """
 
-    def __init__(self, branch, wiring: Wiring, width=None, d_out=None):
+    def __init__(
+        self, branch, wiring: Wiring, width=None, d_out=None, *, norm=nn.LayerNorm, gate=None
+    ):
         super().__init__()
         if width is None and (wiring.norm != "none" or d_out is not None):
             raise ValueError(f"a norm or a projection needs a width, got width=None and {wiring}")
         self.branch = branch
         self.wiring = wiring
-        self.norm = nn.Identity()
+        self.norm, self.norm_after = nn.Identity(), nn.Identity()
         if wiring.norm != "none":
-            self.norm = nn.LayerNorm(width if wiring.norm == "pre" else d_out or width)
+            self.norm = norm(d_out or width if wiring.norm == "post" else width)
+        if wiring.norm == "peri":
+            self.norm_after = norm(d_out or width)
+        self.gate = None if gate is None else nn.Parameter(torch.tensor([float(gate)]))
         self.shortcut = nn.Identity()
         if d_out is not None and d_out != width:
             self.shortcut = nn.Linear(width, d_out, bias=False)
 
-    def forward(self, h):
-        """Map the stream h, shape (..., d_in), to its next state, shape (..., d_out)."""
+    def forward(self, h, **options):
+        """Map the stream h, shape (..., d_in), to its next state, shape (..., d_out).
+
+        What else the branch wants, such as a mask, is passed on to it.
+        """
         a, b = self.wiring.a, self.wiring.b
-        f = b * self.branch(self.norm(h) if self.wiring.norm == "pre" else h)
+        before = self.wiring.norm in ("pre", "peri")
+        f = b * self.norm_after(self.branch(self.norm(h) if before else h, **options))
+        f = f if self.gate is None else self.gate * f
         h = f if a == 0 else a * self.shortcut(h) + f
         return self.norm(h) if self.wiring.norm == "post" else h
 
@@ -168,8 +183,8 @@ class DeepStack(nn.Module):
     Raises
     ------
     ValueError
-        If `depth` is smaller than 1, the gate is a tensor of another shape, or there is no such
-        activation or start.
+        If `depth` is smaller than 1, the gate is a tensor of another shape, the wiring has two
+        norms, or there is no such activation or start.
 
     References
     ----------
@@ -193,6 +208,7 @@ class DeepStack(nn.Module):
         self, depth, width, wiring: Wiring, gate=None, gain=1.0, *, activation="relu", start="he"
     ):
         super().__init__()
+        wiring.one_norm()  # has no place for two
         if depth < 1:
             raise ValueError(f"depth must be at least 1, got {depth}")
         self.wiring, self.activation = wiring, _one_of("activation", ACTIVATIONS, activation)
@@ -423,7 +439,7 @@ class OneLayer(nn.Module):
 
 
 def _one_layer(h, W, c, gate, wiring, activation):
-    norm, a, b = wiring.norm, wiring.a, wiring.b
+    norm, a, b = wiring.one_norm(), wiring.a, wiring.b
     z = nn.functional.linear(_layer_norm(h) if norm == "pre" else h, W, c)
     f = torch.tanh(z) if activation == "tanh" else torch.relu(z)
     f = f if gate is None else gate * f

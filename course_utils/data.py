@@ -125,6 +125,43 @@ def digits_task(batch=128):
     return draw
 
 
+def reversal_task(batch=32, tokens=8, seq=8):
+    """Make a task that only a look at another position solves: say a sequence backwards.
+
+    Parameters
+    ----------
+    batch : int
+    tokens : int
+        How many different ones there are.
+    seq : int
+        Length of each sequence.
+
+    Returns
+    -------
+    callable
+        Maps a `torch.Generator` to x and y, both of shape (batch, seq), int64, as
+        `training.fit` wants it.
+
+    References
+    ----------
+    First used in notebooks/09_attention_and_rank.ipynb.
+
+    Examples
+    --------
+    >>> import torch
+    >>> x, y = reversal_task(2)(torch.Generator().manual_seed(0))
+    >>> x.shape, torch.equal(y, x.flip(1))
+    (torch.Size([2, 8]), True)
+    """
+    import torch  # here, so that the NumPy lessons need not wait for it
+
+    def draw(generator):
+        x = torch.randint(tokens, (batch, seq), generator=generator)
+        return x, x.flip(1)
+
+    return draw
+
+
 def linear_task(target, batch=64):
     """Make a task without end: normal inputs x, answers x @ target.
 

@@ -146,6 +146,8 @@ def _residual_block(wiring, label, x, low):
     ]
     if wiring.norm == "pre":
         shapes.append(Box("plain", right, low + 17, "norm", pill=True))
+    if wiring.norm == "peri":
+        shapes += [Box("plain", right, low + y, "norm", pill=True) for y in (7, 63)]
     if wiring.norm == "post":
         shapes.append(Box("plain", x, merge + 20, "norm", pill=True))
     shapes += _gains(wiring, x - 20, right + 44, low + 35)
@@ -155,8 +157,8 @@ def _residual_block(wiring, label, x, low):
 def _plain_block(wiring, label, x, low):
     shapes = [Box("plain", x, low + 35, label)]
     if wiring.norm != "none":
-        height = low + (6 if wiring.norm == "pre" else 64)
-        shapes.append(Box("plain", x, height, "norm", pill=True))
+        for height in {"pre": (6,), "post": (64,), "peri": (6, 64)}[wiring.norm]:
+            shapes.append(Box("plain", x, low + height, "norm", pill=True))
     return shapes + _gains(Wiring(1, wiring.b), x, x + 44, low + 35)
 
 

@@ -18,18 +18,20 @@ class Wiring:
         Gain of the shortcut; 0 removes it.
     b : float
         Gain of the residual branch F.
-    norm : {"none", "pre", "post"}
-        Where a LayerNorm sits: nowhere, on the branch before F, or on the
-        trunk after the sum.
+    norm : {"none", "pre", "post", "peri"}
+        Where a norm sits: nowhere, on the branch before F, on the trunk after the
+        sum, or on the branch both before and after F.
 
     Raises
     ------
     ValueError
-        If `norm` is not one of the three places.
+        If `norm` is not one of the four places.
 
     References
     ----------
-    He et al. (2016), "Identity Mappings in Deep Residual Networks", eq. 1-3.
+    He et al. (2016), "Identity Mappings in Deep Residual Networks", eq. 1-3;
+    Kim et al. (2025), "Peri-LN: Revisiting Normalization Layer in the Transformer
+    Architecture", arXiv 2502.02732, for "peri".
     Derived in notebooks/01_residual_block.ipynb.
 
     Examples
@@ -42,16 +44,37 @@ class Wiring:
 
     a: float = 1.0
     b: float = 1.0
-    norm: Literal["none", "pre", "post"] = "none"
+    norm: Literal["none", "pre", "post", "peri"] = "none"
 
     def __post_init__(self):
-        if self.norm not in ("none", "pre", "post"):
-            raise ValueError(f'norm must be "none", "pre" or "post", got {self.norm!r}')
+        if self.norm not in ("none", "pre", "post", "peri"):
+            raise ValueError(f'norm must be "none", "pre", "post" or "peri", got {self.norm!r}')
 
     @property
     def keeps_identity(self) -> bool:
         """Whether x itself reaches the output untouched: a = 1 and nothing on the trunk."""
         return self.a == 1 and self.norm != "post"
+
+    def one_norm(self) -> str:
+        """Say where the norm sits, to code that has no place for two.
+
+        Returns
+        -------
+        {"none", "pre", "post"}
+
+        Raises
+        ------
+        ValueError
+            If it is "peri".
+
+        Examples
+        --------
+        >>> Wiring(norm="pre").one_norm()
+        'pre'
+        """
+        if self.norm == "peri":
+            raise ValueError(f"at most one norm fits into a block here, got {self}")
+        return self.norm
 
     def equation(self) -> str:
         """Write the update of h in one line.
@@ -66,7 +89,7 @@ class Wiring:
         >>> Wiring(norm="post").equation()
         'norm(h + F(h))'
         """
-        branch = "F(norm(h))" if self.norm == "pre" else "F(h)"
+        branch = {"pre": "F(norm(h))", "peri": "norm(F(norm(h)))"}.get(self.norm, "F(h)")
         terms = [_term(self.a, "h"), _term(self.b, branch)]
         total = " + ".join(term for term in terms if term) or "0"
         return f"norm({total})" if self.norm == "post" else total

@@ -293,6 +293,7 @@ RIGHTS = {  # who may import what of the course; a module may always import itse
     "backprop": {"wiring"},
     "blocks": {"wiring", "data", "backprop"},
     "resnets": {"wiring"},
+    "transformers": {"blocks", "backprop", "wiring"},
     "training": {"blocks", "data", "backprop", "environment"},
     "recipes": {"blocks", "wiring"},
     "probes": {"blocks", "data", "backprop", "wiring"},
@@ -301,7 +302,7 @@ RIGHTS = {  # who may import what of the course; a module may always import itse
     "checks": {"blocks", "backprop", "data", "environment"},
     "widgets": {
         "probes", "plots", "training", "blocks", "wiring", "data", "diagrams", "checks",
-        "environment", "backprop", "recipes", "resnets",
+        "environment", "backprop", "recipes", "resnets", "transformers",
     },
     "grading": {"checks", "data", "environment"},
     "authoring": {"diagrams", "wiring", "checks"},

@@ -16,14 +16,21 @@ NUMBERS = st.floats(-2, 2, allow_nan=False)
 
 
 @settings(max_examples=30, deadline=None)
-@given(a=NUMBERS, b=NUMBERS, norm=st.sampled_from(["none", "pre", "post"]))
-def test_a_block_computes_its_wiring(a, b, norm):
+@given(
+    a=NUMBERS,
+    b=NUMBERS,
+    place=st.sampled_from(["none", "pre", "post", "peri"]),
+    norm=st.sampled_from([nn.LayerNorm, nn.RMSNorm]),
+    gate=st.sampled_from([None, 0.3]),
+)
+def test_a_block_computes_its_wiring(a, b, place, norm, gate):
     torch.manual_seed(0)
-    block = Block(MLP(6), Wiring(a, b, norm), width=6).double()
-    layer_norm = nn.LayerNorm(6).double()
-    expected = a * X + b * block.branch(layer_norm(X) if norm == "pre" else X)
-    expected = layer_norm(expected) if norm == "post" else expected
-    assert torch.allclose(block(X), expected, rtol=0, atol=1e-12)
+    block = Block(MLP(6), Wiring(a, b, place), width=6, norm=norm, gate=gate).double()
+    pure = norm(6).double()
+    f = block.branch(pure(X) if place in ("pre", "peri") else X)
+    f = (gate or 1) * (pure(f) if place == "peri" else f)
+    expected = pure(a * X + b * f) if place == "post" else a * X + b * f
+    assert torch.allclose(block(X), expected, rtol=0, atol=1e-7)  # a gate starts in float32
 
 
 def test_the_jacobian_is_the_identity_plus_that_of_the_branch():
@@ -200,6 +207,8 @@ def test_a_deep_stack_says_what_it_cannot_build():
         OneLayer(6, RESIDUAL, activation="gelu")
     with pytest.raises(ValueError, match="one of he, torch, orthogonal, near identity, got 'xavier'"):
         DeepStack(2, 6, RESIDUAL, start="xavier")
+    with pytest.raises(ValueError, match="norm='peri'"):
+        DeepStack(2, 6, Wiring(norm="peri"))
     with pytest.raises(ValueError, match="got 0"):
         DeepStack(0, 6, RESIDUAL)
     with pytest.raises(ValueError, match="one number or 6, got 4"):

@@ -235,7 +235,7 @@ def test_accuracy_and_cross_entropy_are_torchs():
 
 def test_no_memory_is_held_after_training():
     fit_digits(deep_model(gate=0.0), steps=2)
-    assert backprop._lent.tape is None
+    assert backprop.deep._lent.tape is None
 
 
 def test_a_trained_copy_is_taken_out_as_a_module():

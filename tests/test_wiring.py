@@ -12,6 +12,7 @@ from course_utils.wiring import PLAIN, RESIDUAL, Wiring, scaled
         (Wiring(a=0, b=0), "0"),
         (Wiring(norm="pre"), "h + F(norm(h))"),
         (Wiring(a=2, norm="post"), "norm(2·h + F(h))"),
+        (Wiring(b=0.5, norm="peri"), "h + 0.5·norm(F(norm(h)))"),
         (scaled(100), "h + 0.1·F(h)"),
     ],
 )
@@ -22,6 +23,7 @@ def test_the_equation_says_what_the_wiring_holds(wiring, equation):
 def test_only_an_untouched_trunk_keeps_the_identity():
     assert RESIDUAL.keeps_identity
     assert Wiring(norm="pre").keeps_identity
+    assert Wiring(norm="peri").keeps_identity
     assert not Wiring(norm="post").keeps_identity
     assert not Wiring(a=0.5).keeps_identity
 
@@ -31,3 +33,5 @@ def test_errors_quote_what_came():
         Wiring(norm="both")
     with pytest.raises(ValueError, match="at least 1, got 0"):
         scaled(0)
+    with pytest.raises(ValueError, match="at most one norm fits"):
+        Wiring(norm="peri").one_norm()

@@ -1,0 +1,258 @@
+"""Stacks of a thousand one-layer branches, all layers in one tensor."""
+
+import threading
+from typing import NamedTuple
+
+import numpy as np
+
+from course_utils.backprop.norms import layer_norm_backward, layer_norm_forward
+from course_utils.wiring import Wiring
+
+
+class Layers(NamedTuple):
+    """Hold a deep stack of one-layer branches F(u) = φ(W u + c), or its gradients.
+
+    Attributes
+    ----------
+    W : ndarray, shape (copies, depth, width, width + 1)
+        The bias c is the last column.
+    gate : ndarray, shape (copies, depth, 1) or (copies, depth, width), or None
+        Multiplies F: one number for each block (SkipInit, ReZero) or one for each feature
+        (LayerScale).
+    """
+
+    W: np.ndarray
+    gate: np.ndarray | None = None
+
+
+ACTIVATIONS = ("relu", "tanh")
+CHUNK = 16  # layers whose weight gradients are taken in one product
+
+
+@np.errstate(over="ignore", invalid="ignore")  # who trains is told by training.fit
+def deep_forward(layers, x, wiring: Wiring, keep=True, activation="relu"):
+    """Run copies of a stack of blocks h ← a·h + b·gate ⊙ F(norm(h)) through all layers.
+
+    Inside, features come first, (width, copies, batch): each operation then runs over
+    long rows. A last row of ones meets the biases in W.
+
+    Parameters
+    ----------
+    layers : Layers
+    x : ndarray, shape (copies, batch, width)
+    wiring : Wiring
+        Its norm is `layer_norm_forward`.
+    keep : bool
+        Keep what the backward pass needs.
+    activation : {"relu", "tanh"}
+        φ in F(u) = φ(W u + c).
+
+    Returns
+    -------
+    H : ndarray, shape (copies, batch, width)
+    cache : object
+        For one call of `deep_backward`.
+
+    Raises
+    ------
+    ValueError
+        If there is no such activation, or the wiring has two norms.
+
+    References
+    ----------
+    Bachlechner et al. (2021), "ReZero is All You Need", eq. 1.
+    Used from notebooks/04_trainable_depth.ipynb on, derived in
+    notebooks/06_thousand_layers.ipynb.
+
+    Examples
+    --------
+    >>> layers = Layers(np.ones((1, 1000, 2, 3)), gate=np.zeros((1, 1000, 1)))
+    >>> deep_forward(layers, np.ones((1, 4, 2)), Wiring())[0].sum()
+    np.float64(8.0)
+    """
+    if activation not in ACTIVATIONS:
+        raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {activation!r}")
+    depth, norm = layers.W.shape[1], wiring.one_norm()
+    pre, post = norm == "pre", norm == "post"
+    tape = _Tape.take(depth, x, keep, activation)
+    weights, gates = layers.W.swapaxes(0, 1), _gates(layers.gate, wiring.b, depth, x)
+    streams, z, zero = tape.streams, tape.z, tape.zero
+    h = tape.h if pre else streams[0]
+    h[...] = np.moveaxis(x, -1, 0)
+    for i, (W, u, gate, mark) in enumerate(
+        zip(weights, tape.inputs, gates, tape.marks, strict=True)
+    ):
+        if pre:
+            _, (_, tape.scales[i]) = layer_norm_forward(h, 0, out=streams[i])
+        np.matmul(W, u, out=tape.z_by_copy)
+        if activation == "tanh":
+            F = np.tanh(z, out=mark)
+        else:
+            if keep:
+                np.greater(z, zero, out=mark)
+            F = np.maximum(z, zero, out=z)
+        if gate is not None:
+            F = np.multiply(F, gate, out=z)
+        h = np.add(_times(wiring.a, h), F, out=h if pre else streams[i + 1])
+        if post:
+            _, (_, tape.scales[i]) = layer_norm_forward(h, 0, out=h)
+    return np.ascontiguousarray(np.moveaxis(h, 0, -1)), tape
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def deep_backward(layers, cache, dH, wiring: Wiring):
+    """Send a gradient back through `deep_forward`.
+
+    On the way back each block asks for two products: with Wᵀ for the stream, with its input
+    for ∂L/∂W. The gate of a relu asks for none: relu(z) = relu'(z)·z, so that ∂L/∂gate is the
+    sum of W ⊙ ∂L/∂W before the gate is multiplied in. A tanh has kept F, which gives both
+    tanh'(z) = 1 − F² and ∂L/∂gate = Σ ∂L/∂H ⊙ b·F.
+
+    Parameters
+    ----------
+    layers : Layers
+    cache : object
+        From `deep_forward`; used up, since its arrays are lent to the next call.
+    dH : ndarray, shape (copies, batch, width)
+        ∂L/∂H at the output.
+    wiring : Wiring
+        That of the forward pass.
+
+    Returns
+    -------
+    dx : ndarray, shape (copies, batch, width)
+    gradients : Layers
+        Summed over the batch.
+
+    Raises
+    ------
+    ValueError
+        If the cache was used before, or does not hold what the backward pass needs.
+
+    References
+    ----------
+    He et al. (2016), "Identity Mappings in Deep Residual Networks", eq. 5.
+    Derived in notebooks/06_thousand_layers.ipynb.
+
+    Examples
+    --------
+    >>> layers = Layers(np.ones((1, 1000, 2, 3)), gate=np.zeros((1, 1000, 1)))
+    >>> _, cache = deep_forward(layers, np.ones((1, 4, 2)), Wiring())
+    >>> dx, gradients = deep_backward(layers, cache, np.ones((1, 4, 2)), Wiring())
+    >>> dx.sum(), gradients.W.any(), gradients.gate[0, 0]
+    (np.float64(8.0), np.False_, array([24.]))
+    """
+    tape, (depth, width) = cache, layers.W.shape[1:3]
+    tape.open()
+    tanh = tape.activation == "tanh"
+    pre, post, streams, scales = (
+        wiring.norm == "pre",
+        wiring.norm == "post",
+        tape.streams,
+        tape.scales,
+    )
+    factor = dH.dtype.type(wiring.b)
+    if layers.gate is not None:
+        factor = factor * layers.gate[..., None]
+    back = list((factor * layers.W[..., :width]).swapaxes(0, 1).mT)
+    dW = np.empty_like(layers.W)
+    gate_errors = np.empty((depth, width, len(dH)), dH.dtype) if tanh else None
+    d = np.ascontiguousarray(np.moveaxis(dH, -1, 0))
+    # weight gradients a few layers at a time, while their factors are still in the processor
+    for low in reversed(range(0, depth, CHUNK)):
+        high = min(low + CHUNK, depth)
+        for i in reversed(range(low, high)):
+            if post:
+                d = layer_norm_backward((streams[i + 1], scales[i]), d, 0)
+            error = np.multiply(d, tape.numbers[i], out=tape.errors[i - low])
+            if tanh:  # so far d·F; d·(1 − F²) = d − d·F·F
+                np.add.reduce(error, -1, out=gate_errors[i])
+                np.multiply(error, tape.numbers[i], out=error)
+                np.subtract(d, error, out=error)
+            np.matmul(back[i], tape.errors_by_copy[i - low], out=tape.z_by_copy)
+            step = tape.z
+            if pre:
+                step = layer_norm_backward((streams[i], scales[i]), step, 0)
+            np.add(_times(wiring.a, d), step, out=d)
+        errors = tape.errors[: high - low].swapaxes(1, 2)
+        inputs = tape.X[low:high].swapaxes(1, 2)
+        np.matmul(errors, inputs.mT, out=dW[:, low:high].swapaxes(0, 1))
+    dgate = None
+    if layers.gate is not None:
+        if tanh:
+            dgate = wiring.b * gate_errors.transpose(2, 0, 1)
+        else:
+            dgate = wiring.b * np.einsum("cdij,cdij->cdi", layers.W, dW)
+        if layers.gate.shape[-1] == 1:
+            dgate = dgate.sum(-1, keepdims=True)
+    dW *= factor
+    tape.lend()
+    return np.ascontiguousarray(np.moveaxis(d, 0, -1)), Layers(dW, dgate)
+
+
+def free():
+    """Give back the memory that `deep_forward` holds for its next call.
+
+    Examples
+    --------
+    >>> free()
+    """
+    _lent.tape = None
+
+
+def _gates(gate, b, depth, x):
+    """Say by what each block multiplies F, as an array over (width, copies, batch)."""
+    if gate is None:
+        return [None if b == 1 else x.dtype.type(b)] * depth
+    gate = (x.dtype.type(b) * gate).transpose(1, 2, 0)[..., None]
+    # one number for all features: whole rows of it multiply faster
+    return list(gate.repeat(x.shape[1], -1) if gate.shape[1] == 1 else gate)
+
+
+def _times(a, h):
+    return h if a == 1 else h.dtype.type(0) if a == 0 else h.dtype.type(a) * h
+
+
+_lent = threading.local()  # a panel may train on another thread than a cell
+
+
+class _Tape:
+    """What one forward pass leaves for the backward pass, in memory that is used again."""
+
+    def __init__(self, depth, x, keep, activation):
+        copies, batch, width = x.shape
+        self.key, self.filled = (depth, x.shape, x.dtype, keep, activation), keep
+        self.activation = activation
+        shape = width, copies, batch
+        # inputs of the branches, each with its row of ones; without `keep` all in one place
+        self.X = np.ones((depth + 1 if keep else 1, width + 1, copies, batch), x.dtype)
+        # for the slope: of a relu whether z > 0, of a tanh F itself
+        kind = bool if activation == "relu" else x.dtype
+        marks = np.empty((depth if keep else 1, *shape), kind)
+        self.errors = np.empty((CHUNK, *shape), x.dtype)
+        self.z, self.h, self.zero = (np.zeros(shape, x.dtype) for _ in range(3))
+        # views are made once: at this size making one costs as much as computing with it
+        places = range(depth + 1) if keep else [0] * (depth + 1)
+        self.streams = [self.X[i, :width] for i in places]
+        self.inputs = [self.X[i].swapaxes(0, 1) for i in places[:-1]]
+        self.marks = [marks[i] for i in places[:-1]]
+        # bool multiplies slowly
+        self.numbers = [mark.view(np.int8) if kind is bool else mark for mark in self.marks]
+        self.errors_by_copy = list(self.errors.swapaxes(1, 2))
+        self.z_by_copy, self.scales = self.z.swapaxes(0, 1), [None] * depth
+
+    @classmethod
+    def take(cls, depth, x, keep, activation):
+        tape, key = getattr(_lent, "tape", None), (depth, x.shape, x.dtype, keep, activation)
+        if tape is None or tape.key != key:
+            return cls(depth, x, keep, activation)
+        _lent.tape, tape.filled = None, True
+        return tape
+
+    def open(self):
+        if not self.filled:
+            raise ValueError("the cache serves one backward pass, of a forward pass with keep=True")
+        self.filled = False
+
+    def lend(self):
+        _lent.tape = self

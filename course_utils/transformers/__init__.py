@@ -1,0 +1,47 @@
+"""Attention, transformer blocks and the networks of lessons 09 to 12, in torch.
+
+`sublayers` holds the parts, `blocks` joins them to the stream as a `wiring.Wiring` says,
+`models` goes from tokens to logits.
+"""
+
+from course_utils.transformers.blocks import (
+    DecoderBlock,
+    DeepNormBlock,
+    EncoderBlock,
+    PeriNormBlock,
+    PostNormBlock,
+    PostNormDecoderBlock,
+    PreNormBlock,
+    PreNormDecoderBlock,
+    ReZeroBlock,
+    copy_torch,
+)
+from course_utils.transformers.models import TokenNet
+from course_utils.transformers.sublayers import (
+    FeedForward,
+    MultiHeadAttention,
+    attention,
+    attention_weights,
+    causal_mask,
+    padding_mask,
+)
+
+__all__ = [
+    "DecoderBlock",
+    "DeepNormBlock",
+    "EncoderBlock",
+    "FeedForward",
+    "MultiHeadAttention",
+    "PeriNormBlock",
+    "PostNormBlock",
+    "PostNormDecoderBlock",
+    "PreNormBlock",
+    "PreNormDecoderBlock",
+    "ReZeroBlock",
+    "TokenNet",
+    "attention",
+    "attention_weights",
+    "causal_mask",
+    "copy_torch",
+    "padding_mask",
+]
