@@ -924,3 +924,64 @@ def depth_rule(measured, predicted, fitted, title):
         axis.set_ticks([5, 10, 20, 40], labels=["5", "10", "20", "40"])
         axis.set_minor_locator(mpl.ticker.NullLocator())
     return figure
+
+
+FLOAT64 = 2e-16  # where a spread is rounding alone
+
+
+def rank_collapse(spreads, title):
+    """Draw how alike the tokens become along the depth, for several nets.
+
+    Parameters
+    ----------
+    spreads : dict of str to ndarray, shape (depth + 1, seeds)
+        From `probes.rank_collapse`.
+    title : str
+        States the finding.
+
+    Returns
+    -------
+    Drawing
+        Geometric mean and range over seeds; `update` takes `spreads` anew, with the same names
+        and any depth up to the first one's.
+
+    Examples
+    --------
+    >>> drawing = rank_collapse({"plain": np.full((5, 3), 0.5)}, "Equal")
+    >>> drawing.update({"plain": np.full((3, 3), 0.1)})
+    >>> drawing.artists[0].get_xydata()[-1]
+    array([2. , 0.1])
+    """
+    figure = Figure()
+    ax = figure.subplots()
+    depth = len(next(iter(spreads.values()))) - 1
+    lines, names = {}, {}
+    for name in spreads:
+        colour, dash = _line_style(name)
+        (lines[name],) = ax.plot([], [], "o", ls=dash, ms=3, color=colour)
+        names[name] = ax.annotate(
+            name, (0, 1), xytext=(8, 0), textcoords="offset points", va="center", color=colour
+        )
+    ax.axhline(FLOAT64, color=MUTED, lw=1, ls=":")
+    ax.annotate("rounding of float64", (1.6 * depth, FLOAT64), xytext=(0, -12),
+                textcoords="offset points", ha="right", color=PLAIN)  # fmt: skip
+    ax.set(yscale="log", xlim=(0, 1.6 * depth), ylim=(1e-18, 9), xlabel="layer", title=title)
+    ax.set_yticks([1e-15, 1e-10, 1e-5, 1])
+    ax.set_xticks(np.unique(np.linspace(0, depth, 7).round()))
+    ax.set_ylabel("spread of the tokens")
+
+    def update(spreads):
+        ends = {}
+        for name, values in spreads.items():
+            middle = np.exp(np.log(np.maximum(values, FLOAT64)).mean(1))
+            lines[name].set_data(np.arange(len(middle)), middle)
+            ends[name] = len(middle) - 1, middle[-1]
+        order = sorted(ends, key=lambda name: ends[name][1])
+        for i, name in enumerate(order):
+            y = ends[name][1]
+            near = [j for j, other in enumerate(order) if 0.01 < ends[other][1] / y < 100]
+            names[name].xy = ends[name]
+            names[name].set_position((8, 6 * sum(np.sign(i - j) for j in near)))
+
+    update(spreads)
+    return Drawing(figure, (*lines.values(), *names.values()), update)

@@ -338,6 +338,79 @@ def cosines(branches, x, wiring: Wiring):
     return np.stack(found)
 
 
+def token_spread(x):
+    """Measure how far the tokens of a sequence are from being all the same.
+
+    Parameters
+    ----------
+    x : ndarray, shape (..., seq, d_model)
+
+    Returns
+    -------
+    ndarray, shape (...)
+        ‖X − 1·x̄ᵀ‖ / ‖X‖, where x̄ is the mean token: 0 where all are equal, at most 1.
+
+    References
+    ----------
+    Dong et al. (2021), "Attention is not all you need: pure attention loses rank doubly
+    exponentially with depth", section 2.1, with the Frobenius norm.
+    Derived in notebooks/09_attention_and_rank.ipynb.
+
+    Examples
+    --------
+    >>> token_spread(np.array([[1.0, 0.0], [-1.0, 0.0]])), token_spread(np.ones((5, 3)))
+    (np.float64(1.0), np.float64(0.0))
+    """
+    rest = x - x.mean(-2, keepdims=True)
+    return np.linalg.norm(rest, axis=(-2, -1)) / np.linalg.norm(x, axis=(-2, -1))
+
+
+def rank_collapse(layers, x, n_heads, wiring: Wiring):
+    """Measure the spread of the tokens before the first layer and after each one.
+
+    Parameters
+    ----------
+    layers : sequence of (backprop.Attention, backprop.Branch or None)
+        Attention and, where there is one, the feed-forward sublayer; may hold seeds on a
+        leading axis.
+    x : ndarray, shape (..., seq, d_model)
+        In float64: float32 ends at a spread of 1e-7.
+    n_heads : int
+    wiring : Wiring
+        How each sublayer joins the stream.
+
+    Returns
+    -------
+    ndarray, shape (depth + 1, ...)
+        From `token_spread`.
+
+    References
+    ----------
+    Dong et al. (2021), "Attention is not all you need", figure 2.
+    Derived in notebooks/09_attention_and_rank.ipynb.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> silent = [(backprop.random_attention(rng, 4, gain=0), None)] * 2
+    >>> rank_collapse(silent, np.array([[1.0, 0, 0, 0], [-1.0, 0, 0, 0]]), 2, Wiring())
+    array([1., 1., 1.])
+    """
+    place, h, found = wiring.one_norm(), x, [token_spread(x)]
+    for attention, feed in layers:
+        for weights in (attention,) if feed is None else (attention, feed):
+            u = backprop.layer_norm_forward(h)[0] if place == "pre" else h
+            if weights is attention:
+                F, _ = backprop.multi_head_forward(attention, u, n_heads)
+            else:
+                F, _ = backprop.feed_forward(feed, u)
+            h = wiring.a * h + wiring.b * F
+            if place == "post":
+                h, _ = backprop.layer_norm_forward(h)
+        found.append(token_spread(h))
+    return np.stack(found)
+
+
 def branch_jacobians(stack, h):
     """Measure M_l = J_l − I, what each block of a stack adds to the identity, at some inputs.
 

@@ -205,7 +205,9 @@ def test_a_deep_stack_says_what_it_cannot_build():
         DeepStack(2, 6, RESIDUAL, activation="gelu")
     with pytest.raises(ValueError, match="one of relu, tanh, got 'gelu'"):
         OneLayer(6, RESIDUAL, activation="gelu")
-    with pytest.raises(ValueError, match="one of he, torch, orthogonal, near identity, got 'xavier'"):
+    with pytest.raises(
+        ValueError, match="one of he, torch, orthogonal, near identity, got 'xavier'"
+    ):
         DeepStack(2, 6, RESIDUAL, start="xavier")
     with pytest.raises(ValueError, match="norm='peri'"):
         DeepStack(2, 6, Wiring(norm="peri"))

@@ -152,3 +152,45 @@ def test_cpu_seconds_are_the_least_of_all_runs():
 
     assert 0 <= probes.cpu_seconds(work, times=4) < 1e-3
     assert len(calls) == 4
+
+
+def test_the_spread_of_tokens_is_the_part_that_is_not_their_mean():
+    x = np.array([[[3.0, 0.0], [3.0, 2.0]], [[1.0, 1.0], [1.0, 1.0]]])
+    assert np.allclose(probes.token_spread(x), [(2 / 22) ** 0.5, 0])
+    shifted = x - x.mean(-2, keepdims=True) + 1e-3
+    assert probes.token_spread(shifted)[0] > 0.99
+
+
+@pytest.mark.parametrize(
+    "wire", [Wiring(), Wiring(a=0.5, b=0.3, norm="pre"), Wiring(norm="post"), Wiring(a=0)]
+)
+def test_rank_collapse_runs_every_sublayer_as_wired(wire):
+    rng = np.random.default_rng(0)
+    layers = [
+        (backprop.random_attention(rng, 8, seeds=(2,)), feed)
+        for feed in (backprop.random_branch(rng, 8, 16, seeds=(2,)), None)
+    ]
+    x = rng.normal(size=(2, 5, 8))
+    spreads = probes.rank_collapse(layers, x, 2, wire)
+    assert spreads.shape == (3, 2)
+    h, norm = x, lambda u: backprop.layer_norm_forward(u)[0]
+    for f, g in layers:
+        for run in (
+            lambda u, f=f: backprop.multi_head_forward(f, u, 2)[0],
+            lambda u, g=g: backprop.feed_forward(g, u)[0],
+        )[: 1 if g is None else 2]:
+            h = wire.a * h + wire.b * run(norm(h) if wire.norm == "pre" else h)
+            h = norm(h) if wire.norm == "post" else h
+    assert np.allclose(spreads[-1], probes.token_spread(h))
+    with pytest.raises(ValueError, match="one norm"):
+        probes.rank_collapse(layers, x, 2, Wiring(norm="peri"))
+
+
+def test_attention_alone_loses_the_third_power_of_the_spread():
+    rng = np.random.default_rng(0)
+    layers = [(backprop.random_attention(rng, 32), None)]
+    mean, rest = rng.normal(size=(1, 32)), rng.normal(size=(16, 32))
+    small, smaller = (
+        probes.rank_collapse(layers, mean + size * rest, 4, Wiring(a=0))[1] for size in (1e-2, 1e-3)
+    )
+    assert 990 < small / smaller < 1010

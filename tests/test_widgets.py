@@ -10,13 +10,17 @@ from course_utils.widgets.descent import descent
 from course_utils.widgets.gradient_norms import gradient_norms
 from course_utils.widgets.layer_gradients import layer_gradients
 from course_utils.widgets.predict import predict
+from course_utils.widgets.rank_collapse import rank_collapse
 from course_utils.widgets.recipe_picker import recipe_picker
 from course_utils.widgets.start_from_identity import MAX_DEPTH, start_from_identity
 from course_utils.widgets.train_live import train_live
 from course_utils.widgets.training_panel import TrainingPanel
 from course_utils.widgets.variance_ledger import variance_ledger
 
-PANELS = [descent, start_from_identity, variance_ledger, layer_gradients, train_live, recipe_picker]
+PANELS = [
+    descent, start_from_identity, variance_ledger, layer_gradients, train_live, recipe_picker,
+    rank_collapse,
+]  # fmt: skip
 
 
 def drag(panel, name, value):
@@ -233,3 +237,16 @@ def test_the_score_card_is_restored_from_a_file(monkeypatch, tmp_path):
     assert "Restored" in message.value
     assert "1 of 8" in view.value
     assert progress.load()["affine"].points == 1
+
+
+def test_attention_without_a_shortcut_makes_all_tokens_the_same():
+    panel = rank_collapse(a=0, depth=3)
+    assert panel.sentence.startswith("F(h), attention only: after 3 layers the spread")
+    drag(panel, "depth", 4)
+    assert panel.sentence == "F(h), attention only: after 4 layers all tokens are the same."
+    drag(panel, "a", 1.0)
+    assert float(panel.sentence.split()[-1].rstrip(".")) > 0.5
+    panel.set(norm="post", feed_forward="yes", depth=1)
+    assert panel.sentence.startswith(
+        "norm(h + F(h)), attention and feed-forward: after 1 layer the"
+    )

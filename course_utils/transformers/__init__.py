@@ -17,6 +17,7 @@ from course_utils.transformers.blocks import (
     copy_torch,
 )
 from course_utils.transformers.models import TokenNet
+from course_utils.transformers.shaped import ShapedAttention, mirror
 from course_utils.transformers.sublayers import (
     FeedForward,
     MultiHeadAttention,
@@ -38,10 +39,12 @@ __all__ = [
     "PreNormBlock",
     "PreNormDecoderBlock",
     "ReZeroBlock",
+    "ShapedAttention",
     "TokenNet",
     "attention",
     "attention_weights",
     "causal_mask",
     "copy_torch",
+    "mirror",
     "padding_mask",
 ]
