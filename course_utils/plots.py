@@ -414,14 +414,14 @@ def accuracy_against_depth(depths, groups, title):
 
 
 def learning_curves(curves, costs, title):
-    """Draw the accuracy of several nets while they train, against steps and against compute.
+    """Draw the accuracy of several nets while they train, against steps and, if told, compute.
 
     Parameters
     ----------
     curves : dict of str to ndarray, shape (steps, seeds)
         On the batch of each step; drawn as the mean of 20 steps.
-    costs : dict of str to float
-        What a step of each net costs, in operations.
+    costs : dict of str to float, or None
+        What a step of each net costs, in operations; None leaves the second picture out.
     title : str
         States the finding.
 
@@ -436,24 +436,26 @@ def learning_curves(curves, costs, title):
     array([20., 40.])
     """
     figure = Figure()
-    axes = figure.subplots(1, 2, sharey=True)
-    for ax, label in zip(axes, ("steps", "compute (operations)"), strict=True):
+    labels = ("steps",) if costs is None else ("steps", "compute (operations)")
+    axes = figure.subplots(1, len(labels), sharey=True, squeeze=False)[0]
+    for ax, label in zip(axes, labels, strict=True):
         ends = {}
         for name, values in curves.items():
             colour, dash = _line_style(name)
             smooth = _smooth(values)
-            xs = (SMOOTH + np.arange(len(smooth))) * (costs[name] if ax is axes[1] else 1.0)
+            xs = (SMOOTH + np.arange(len(smooth))) * (1.0 if ax is axes[0] else costs[name])
             ax.plot(xs, smooth.mean(1), ls=dash, color=colour)
             ends[name] = (xs[-1], smooth[-1].mean())
         if ax is axes[0]:
             _name_ends(ax, ends, lambda one, other: abs(one - other) < 0.08)
             _room(ax, max(x for x, _ in ends.values()))
         ax.set(ylim=(0, 1.09), xlabel=label)
-    first, end = min(ends.items(), key=lambda line: line[1][0])
-    place = {"xytext": (0, 6), "textcoords": "offset points", "ha": "right"}
-    axes[1].annotate(first, end, color=_line_style(first)[0], **place)
-    axes[1].set_xscale("log")
-    axes[1].minorticks_off()
+    if costs is not None:
+        first, end = min(ends.items(), key=lambda line: line[1][0])
+        place = {"xytext": (0, 6), "textcoords": "offset points", "ha": "right"}
+        axes[1].annotate(first, end, color=_line_style(first)[0], **place)
+        axes[1].set_xscale("log")
+        axes[1].minorticks_off()
     axes[0].set_ylabel("accuracy on the batch")
     figure.suptitle(title)
     return figure

@@ -17,7 +17,7 @@ from course_utils.transformers.blocks import (
     copy_torch,
 )
 from course_utils.transformers.models import TokenNet
-from course_utils.transformers.shaped import ShapedAttention, mirror
+from course_utils.transformers.shaped import ShapedAttention, ShapedBlock, mirror
 from course_utils.transformers.sublayers import (
     FeedForward,
     MultiHeadAttention,
@@ -40,6 +40,7 @@ __all__ = [
     "PreNormDecoderBlock",
     "ReZeroBlock",
     "ShapedAttention",
+    "ShapedBlock",
     "TokenNet",
     "attention",
     "attention_weights",

@@ -3,7 +3,9 @@
 import torch
 from torch import nn
 
+from course_utils.transformers.blocks import EncoderBlock
 from course_utils.transformers.sublayers import FeedForward, MultiHeadAttention, attention_weights
+from course_utils.wiring import PLAIN
 
 
 class ShapedAttention(MultiHeadAttention):
@@ -99,3 +101,35 @@ def mirror(feed: FeedForward) -> FeedForward:
         feed.inner.bias.zero_()
         feed.outer.bias.zero_()
     return feed
+
+
+class ShapedBlock(EncoderBlock):
+    """Chain attention and feed-forward without a shortcut, each starting close to the identity.
+
+    Parameters
+    ----------
+    d_model, n_heads : int
+        d_ff is 2·d_model.
+    shaped : bool
+        `ShapedAttention` in place of attention.
+    mirrored : bool
+        `mirror` for the feed-forward sublayer.
+
+    References
+    ----------
+    He et al. (2023), "Deep Transformers without Shortcuts", arXiv 2302.10322.
+    Derived in notebooks/09_attention_and_rank.ipynb.
+
+    Examples
+    --------
+    >>> block, h = ShapedBlock(8, n_heads=2), torch.randn(3, 5, 8)
+    >>> torch.allclose(block(h).norm(dim=-1), h.norm(dim=-1), rtol=1e-4)
+    True
+    """
+
+    def __init__(self, d_model, n_heads, *, shaped=True, mirrored=True):
+        super().__init__(d_model, n_heads, 2 * d_model, wiring=PLAIN)
+        if shaped:
+            self.attend.branch = ShapedAttention(d_model, n_heads)
+        if mirrored:
+            mirror(self.feed.branch)

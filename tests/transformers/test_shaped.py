@@ -3,10 +3,12 @@ import torch
 from torch import nn
 
 from course_utils import data, training
+from course_utils.blocks import Block
 from course_utils.transformers import (
-    EncoderBlock,
     FeedForward,
+    MultiHeadAttention,
     ShapedAttention,
+    ShapedBlock,
     TokenNet,
     attention_weights,
     causal_mask,
@@ -61,13 +63,18 @@ def test_a_mirrored_feed_forward_is_the_identity_until_it_is_trained():
 
 def test_a_net_without_any_shortcut_trains():
     def make():
-        blocks = [EncoderBlock(16, 2, 32, wiring=PLAIN) for _ in range(2)]
-        for block in blocks:
-            block.attend.branch = ShapedAttention(16, 2)
-            mirror(block.feed.branch)
-        return TokenNet(blocks, 4, 4, 16)
+        return TokenNet([ShapedBlock(16, 2) for _ in range(2)], 4, 4, 16)
 
     task = data.reversal_task(16, 4, 4)
     run = training.fit(make, task, steps=60, learning_rates=(1e-2,), loss=training.cross_entropy)
     assert run.loss[-5:].mean() < run.loss[:5].mean() / 2
-    assert isinstance(make().blocks[0].attend.norm, nn.Identity)
+    wires = [part.wiring for part in make().blocks.modules() if isinstance(part, Block)]
+    assert wires == 4 * [PLAIN]
+
+
+def test_each_part_of_a_shaped_block_can_be_left_as_usual():
+    usual = ShapedBlock(8, 2, shaped=False, mirrored=False)
+    assert type(usual.attend.branch) is MultiHeadAttention
+    h = torch.randn(3, 8)
+    assert not torch.allclose(usual.feed.branch(h), h, atol=0.1)
+    assert torch.allclose(ShapedBlock(8, 2, shaped=False).feed.branch(h), h, atol=1e-5)
