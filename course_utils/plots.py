@@ -987,3 +987,70 @@ def rank_collapse(spreads, title):
 
     update(spreads)
     return Drawing(figure, (*lines.values(), *names.values()), update)
+
+
+def dilution(left, turned, predicted, title):
+    """Draw what is left of the input along the depth, and how far each block turns the stream.
+
+    Parameters
+    ----------
+    left, turned : dict of str to ndarray, shapes (depth + 1, seeds) and (depth, seeds)
+        From `probes.dilution`.
+    predicted : dict of str to tuple of two ndarray
+        What the formulas say, for the same names.
+    title : str
+        States the finding.
+
+    Returns
+    -------
+    Drawing
+        Means over seeds, formulas dotted; `update` takes the first three anew, with the same
+        names and any depth up to the first one's.
+
+    Examples
+    --------
+    >>> half = {"pre": np.full((5, 3), 0.5)}
+    >>> drawing = dilution(half, half, {"pre": (np.ones(5), np.ones(5))}, "Equal")
+    >>> [ax.get_ylabel() for ax in drawing.figure.axes]
+    ['share of the input', 'part that a block turns']
+    """
+    figure = Figure()
+    axes = figure.subplots(1, 2)
+    depth = len(next(iter(turned.values())))
+    lines, dots, names = {}, {}, {}
+    for ax, label in zip(axes, ("share of the input", "part that a block turns"), strict=True):
+        for name in left:
+            colour, dash = _line_style(name) if not name.startswith("post") else (BRANCH, "--")
+            (lines[name, label],) = ax.plot([], [], ls=dash, color=colour)
+            (dots[name, label],) = ax.plot([], [], ":", color="black", lw=1.2)
+            names[name, label] = ax.annotate(
+                name, (1, 1), xytext=(6, 0), textcoords="offset points", va="center", color=colour
+            )
+        ax.set(yscale="log", xscale="log", xlim=(1, 3.2 * depth), xlabel="block", ylabel=label)
+        ax.set_xticks([1, 3, 10, 30, 96], labels=["1", "3", "10", "30", "96"])
+        ax.minorticks_off()
+    axes[0].set_ylim(1e-6, 1.6)
+    axes[1].set_ylim(3e-3, 1.6)
+    figure.suptitle(title)
+
+    def update(left, turned, predicted):
+        for k, (values, ax) in enumerate(zip((left, turned), axes, strict=True)):
+            label, low = ax.get_ylabel(), ax.get_ylim()[0]
+            ends = {}
+            for name, each in values.items():
+                each, formula = (
+                    each[1 - k :],
+                    predicted[name][k][1 - k :],
+                )  # before block 1 all is left
+                blocks, mean = np.arange(1, len(each) + 1), each.mean(1)
+                lines[name, label].set_data(blocks, mean)
+                dots[name, label].set_data(blocks, formula)
+                ends[name] = blocks[-1], max(mean[-1], 2 * low)
+            order = sorted(ends, key=lambda name: ends[name][1])
+            for i, name in enumerate(order):
+                near = [j for j, o in enumerate(order) if 0.4 < ends[o][1] / ends[name][1] < 2.5]
+                names[name, label].xy = ends[name]
+                names[name, label].set_position((6, 6 * sum(np.sign(i - j) for j in near)))
+
+    update(left, turned, predicted)
+    return Drawing(figure, (*lines.values(), *dots.values(), *names.values()), update)

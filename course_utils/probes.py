@@ -338,6 +338,52 @@ def cosines(branches, x, wiring: Wiring):
     return np.stack(found)
 
 
+def dilution(branches, x, wiring: Wiring):
+    """Measure what the shortcuts bring of the input, and how far each block turns the stream.
+
+    Parameters
+    ----------
+    branches : sequence of backprop.Branch or backprop.Gated
+        May hold seeds on a leading axis.
+    x : ndarray, shape (..., batch, width)
+    wiring : Wiring
+
+    Returns
+    -------
+    left : ndarray, shape (depth + 1, ...)
+        ‖c·x‖² / ‖h_l‖², where c·x has come along the shortcuts alone, through a norm on the
+        trunk as well.
+    turned : ndarray, shape (depth, ...)
+        One minus the squared cosine between h_l and h_(l+1).
+
+    References
+    ----------
+    Derived in notebooks/10_norm_placement.ipynb.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> silent = [backprop.random_branch(rng, width=4, gain=0) for _ in range(2)]
+    >>> left, turned = dilution(silent, rng.normal(size=(2, 4)), Wiring(a=0.5, norm="pre"))
+    >>> left, abs(turned).max().round(6)
+    (array([1., 1., 1.]), np.float64(0.0))
+    """
+
+    def product(one, other):
+        return (one * other).sum((-2, -1))
+
+    h, carried, left, turned = x, x, [np.ones(x.shape[:-2])], []
+    for branch in branches:
+        before, (h, caches) = h, backprop.forward([branch], h, wiring)
+        carried = wiring.a * carried
+        if wiring.norm == "post":
+            carried = carried * caches[0][-1][1]  # the norm divides all that is in the stream
+        left.append(product(carried, carried) / product(h, h))
+        cosine2 = product(before, h) ** 2 / (product(before, before) * product(h, h))
+        turned.append(1 - cosine2)
+    return np.stack(left), np.stack(turned)
+
+
 def token_spread(x):
     """Measure how far the tokens of a sequence are from being all the same.
 

@@ -213,3 +213,14 @@ def test_rank_collapse_draws_the_geometric_mean_and_names_both_ends():
     drawing.update({"plain": np.ones((2, 2)), "residual": np.ones((2, 2))})
     heights = [name.get_position()[1] for name in names]
     assert abs(heights[0] - heights[1]) >= 12, "names at one place stand one above the other"
+
+
+def test_dilution_draws_measured_and_predicted_from_block_one():
+    left, turned = {"now": np.array([[1.0], [0.5], [0.25]])}, {"now": np.array([[0.5], [0.4]])}
+    drawing = plots.dilution(
+        left, turned, {"now": (np.array([1, 0.6, 0.3]), np.array([0.5, 0.5]))}, "T"
+    )
+    lines = drawing.artists[:2]
+    assert np.allclose(lines[0].get_xydata(), [[1, 0.5], [2, 0.25]])
+    assert np.allclose(lines[1].get_xydata(), [[1, 0.5], [2, 0.4]])
+    assert np.allclose(drawing.artists[2].get_ydata(), [0.6, 0.3])

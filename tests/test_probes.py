@@ -194,3 +194,28 @@ def test_attention_alone_loses_the_third_power_of_the_spread():
         probes.rank_collapse(layers, mean + size * rest, 4, Wiring(a=0))[1] for size in (1e-2, 1e-3)
     )
     assert 990 < small / smaller < 1010
+
+
+def test_dilution_follows_the_input_through_a_norm_on_the_trunk():
+    rng = np.random.default_rng(0)
+    branches = [backprop.random_branch(rng, 6, seeds=(2,)) for _ in range(3)]
+    x = rng.normal(size=(2, 5, 6))
+    for wire in (Wiring(a=0.8, b=0.5), Wiring(norm="pre"), Wiring(a=2.0, norm="post")):
+        left, turned = probes.dilution(branches, x, wire)
+        assert left.shape == (4, 2)
+        assert turned.shape == (3, 2)
+        h, kept = x, x
+        for branch in branches:
+            u = backprop.layer_norm_forward(h)[0] if wire.norm == "pre" else h
+            h = wire.a * h + wire.b * backprop.branch_forward(branch, u)[0]
+            kept = wire.a * kept
+            if wire.norm == "post":
+                scale = 1 / np.sqrt(h.var(-1, keepdims=True) + 1e-5)
+                h, kept = (h - h.mean(-1, keepdims=True)) * scale, kept * scale
+        assert np.allclose(left[-1], (kept**2).sum((1, 2)) / (h**2).sum((1, 2)))
+
+
+def test_a_block_that_only_stretches_turns_nothing():
+    still = [backprop.random_branch(np.random.default_rng(0), 4, gain=0)]
+    _, turned = probes.dilution(still, np.ones((2, 4)), Wiring(a=3.0))
+    assert np.allclose(turned, 0)

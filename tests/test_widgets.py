@@ -9,6 +9,7 @@ from course_utils.widgets import scorecard as card
 from course_utils.widgets.descent import descent
 from course_utils.widgets.gradient_norms import gradient_norms
 from course_utils.widgets.layer_gradients import layer_gradients
+from course_utils.widgets.move_the_norm import move_the_norm, predicted
 from course_utils.widgets.predict import predict
 from course_utils.widgets.rank_collapse import rank_collapse
 from course_utils.widgets.recipe_picker import recipe_picker
@@ -16,10 +17,11 @@ from course_utils.widgets.start_from_identity import MAX_DEPTH, start_from_ident
 from course_utils.widgets.train_live import train_live
 from course_utils.widgets.training_panel import TrainingPanel
 from course_utils.widgets.variance_ledger import variance_ledger
+from course_utils.wiring import Wiring
 
 PANELS = [
     descent, start_from_identity, variance_ledger, layer_gradients, train_live, recipe_picker,
-    rank_collapse,
+    rank_collapse, move_the_norm,
 ]  # fmt: skip
 
 
@@ -250,3 +252,29 @@ def test_attention_without_a_shortcut_makes_all_tokens_the_same():
     assert panel.sentence.startswith(
         "norm(h + F(h)), attention and feed-forward: after 1 layer the"
     )
+
+
+def test_a_norm_on_the_trunk_forgets_the_input_and_one_before_the_branch_wears_it_off():
+    panel = move_the_norm("post", depth=24)
+    share, last = (
+        float(word) for word in panel.sentence.split() if word[0].isdigit() and "." in word
+    )
+    assert share < 1e-3
+    assert 30 < last < 70
+    drag(panel, "depth", 2)
+    panel.set(norm="pre", depth=96)
+    share, last = (
+        float(word) for word in panel.sentence.split() if word[0].isdigit() and "." in word
+    )
+    assert 0.7 < share < 1.5
+    assert 0.7 < last < 1.5
+
+
+@pytest.mark.parametrize("a", [0.5, 1.0, 2.0])
+@pytest.mark.parametrize("norm", ["pre", "post", "none"])
+def test_the_formulas_of_dilution_are_what_is_measured(a, norm):
+    panel = move_the_norm(norm, a, 0.5, depth=12)
+    left, turned, formula = panel._compute(norm, a, 0.5, 12)
+    assert np.allclose(np.log(left["now"].mean(1)), np.log(formula["now"][0]), atol=0.8)
+    assert np.allclose(turned["now"].mean(1), formula["now"][1], atol=0.12)
+    assert predicted(Wiring(a, 0.5, norm), 12)[0].shape == (13,)
