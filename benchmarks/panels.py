@@ -36,6 +36,7 @@ PANELS = (
     "variance_ledger",
     "layer_gradients",
     "rank_collapse",
+    "move_the_norm",
     "gradient_norms",
 )
 MOVES, ROUND_TRIP_MS = 30, 120
