@@ -4,6 +4,7 @@ import time
 
 import numpy as np
 import torch
+from torch.func import functional_call, vmap
 
 from course_utils import backprop
 from course_utils.wiring import Wiring
@@ -578,3 +579,399 @@ def path_shares(stack, x, dH, longest=60):
         parts[1:] += through
         whole = wiring.a * whole + (whole * slope) @ layer[:, :-1]
     return (parts * whole).sum((1, 2)) / (whole**2).sum()
+
+
+def input_gradients(branches, h, readout, wiring: Wiring, batch_norm=False):
+    """Measure ∂y/∂h at many inputs h, for the number y = readout · H at the end of a stack.
+
+    Parameters
+    ----------
+    branches : sequence of backprop.Branch
+        May hold seeds on a leading axis.
+    h : ndarray, shape (..., points, width)
+        The stream before the first block.
+    readout : ndarray, shape (..., 1, width)
+    wiring : Wiring
+        Without a norm.
+    batch_norm : bool
+        Give W1 h + c1 the mean 0 and the variance 1 over the points before the ReLU. The
+        gradient is the slope of y at fixed mean and variance.
+
+    Returns
+    -------
+    ndarray, shape (..., points, width)
+
+    Raises
+    ------
+    ValueError
+        If the wiring has a norm.
+
+    References
+    ----------
+    Balduzzi et al. (2017), "The Shattered Gradients Problem", figure 1, for such a line.
+    Derived in notebooks/08_shattered_gradients.ipynb.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> silent = [backprop.random_branch(rng, width=2, gain=0) for _ in range(3)]
+    >>> input_gradients(silent, np.ones((1, 2)), np.array([[8.0, 16.0]]), Wiring(a=0.5))
+    array([[1., 2.]])
+    """
+    if wiring.norm != "none":
+        raise ValueError(f"a wiring without a norm is needed, got {wiring}")
+    slopes = []
+    for branch in branches:
+        z = h @ branch.W1.mT + branch.c1[..., None, :]
+        scale = 1
+        if batch_norm:
+            z = z - z.mean(-2, keepdims=True)
+            scale = 1 / np.sqrt((z**2).mean(-2, keepdims=True) + z.dtype.type(1e-5))
+            z *= scale
+        slopes.append((z > 0) * scale)
+        F = np.maximum(z, 0) @ branch.W2.mT + branch.c2[..., None, :]
+        h = wiring.a * h + wiring.b * F
+    gradient = np.broadcast_to(readout, h.shape)
+    for branch, slope in zip(branches[::-1], slopes[::-1], strict=True):
+        back = (gradient @ branch.W2 * slope).astype(h.dtype, copy=False) @ branch.W1
+        gradient = wiring.a * gradient + wiring.b * back
+    return gradient
+
+
+def pair_cosines(vectors):
+    """Measure how alike every two of many vectors are.
+
+    Parameters
+    ----------
+    vectors : ndarray, shape (..., points, width)
+
+    Returns
+    -------
+    ndarray, shape (..., points, points)
+        Cosines; 0 where one of the two vectors is 0.
+
+    References
+    ----------
+    Used in notebooks/08_shattered_gradients.ipynb.
+
+    Examples
+    --------
+    >>> pair_cosines(np.array([[1.0, 0.0], [0.0, 2.0]]))
+    array([[1., 0.],
+           [0., 1.]])
+    """
+    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    unit = vectors / np.where(length == 0, 1, length)
+    return unit @ unit.mT
+
+
+def by_lag(pairs):
+    """Average over all pairs of points that are equally far apart on a line.
+
+    Parameters
+    ----------
+    pairs : ndarray, shape (..., points, points)
+        One number for each pair, such as from `pair_cosines`.
+
+    Returns
+    -------
+    ndarray, shape (points, ...)
+        Entry k is the mean over the pairs (i, i + k).
+
+    References
+    ----------
+    Used in notebooks/08_shattered_gradients.ipynb.
+
+    Examples
+    --------
+    >>> by_lag(np.array([[1.0, 0.5, 0.0], [0.5, 1.0, 0.3], [0.0, 0.3, 1.0]]))
+    array([1. , 0.4, 0. ])
+    """
+    return np.stack([pairs.diagonal(k, -2, -1).mean(-1) for k in range(pairs.shape[-1])])
+
+
+def autocorrelation(series, centred=True):
+    """Measure how a series of numbers correlates with itself, lag by lag.
+
+    r_k = mean_i g_i g_(i+k) / mean_i g_i², the first mean over the points − k pairs there are.
+
+    Parameters
+    ----------
+    series : ndarray, shape (..., points)
+    centred : bool
+        Take the mean of each series away first, as is usual. On a short line that takes a part
+        of a slow series for its mean: its long lags then come out near 0 or below.
+
+    Returns
+    -------
+    ndarray, shape (points, ...)
+        1 at lag 0.
+
+    References
+    ----------
+    Balduzzi et al. (2017), "The Shattered Gradients Problem", figure 1.
+    Used in notebooks/08_shattered_gradients.ipynb.
+
+    Examples
+    --------
+    >>> autocorrelation(np.array([1.0, -1.0, 1.0, -1.0]))
+    array([ 1., -1.,  1., -1.])
+    """
+    g = series - series.mean(-1, keepdims=True) if centred else series
+    return by_lag(g[..., :, None] * g[..., None, :]) / (g**2).mean(-1)
+
+
+def wide_cosines(c, depth, wiring: Wiring):
+    """Predict how alike two streams and their gradients are in a stack of very wide blocks.
+
+    Two streams at the angle θ = arccos c have (1 − θ/π)/2 of the ReLUs open in common. So a
+    branch of `backprop.random_branch` hands on the part 1 − θ/π of what two gradients have in
+    common, and the cosine c of two streams becomes (sin θ + (π − θ) c)/π. A block takes the
+    means of shortcut and branch, with the weights a² and b².
+
+    Parameters
+    ----------
+    c : float or ndarray
+        Cosine between the two inputs of the stack.
+    depth : int
+    wiring : Wiring
+        Without a norm.
+
+    Returns
+    -------
+    stream : ndarray, shape (depth + 1, *c.shape)
+        Cosine between the two streams before each block and at the end.
+    gradient : ndarray, shape (depth + 1, *c.shape)
+        Entry l is the cosine between ∂y/∂h at the two inputs of a stack of l blocks.
+
+    Raises
+    ------
+    ValueError
+        If the wiring has a norm.
+
+    References
+    ----------
+    Cho and Saul (2009), "Kernel Methods for Deep Learning", eq. 6, for the streams; Balduzzi et
+    al. (2017), "The Shattered Gradients Problem", for 1 − θ/π = 1/2 in every block.
+    Derived in notebooks/08_shattered_gradients.ipynb.
+
+    Examples
+    --------
+    >>> stream, gradient = wide_cosines(0.0, 2, Wiring(a=0))
+    >>> stream.round(3), gradient.round(3)
+    (array([0.   , 0.318, 0.494]), array([1.   , 0.5  , 0.302]))
+    """
+    if wiring.norm != "none":
+        raise ValueError(f"a wiring without a norm is needed, got {wiring}")
+    a2, b2 = wiring.a**2, wiring.b**2
+    whole = (a2 + b2) or 1.0  # a silent block: both cosines are 0
+    stream = [np.clip(np.asarray(c, float), -1, 1)]
+    gradient = [np.ones_like(stream[0])]
+    for _ in range(depth):
+        angle = np.arccos(stream[-1])
+        after = (np.sin(angle) + (np.pi - angle) * stream[-1]) / np.pi
+        stream.append(np.clip((a2 * stream[-1] + b2 * after) / whole, -1, 1))
+        gradient.append(gradient[-1] * (a2 + b2 * (1 - angle / np.pi)) / whole)
+    return np.array(stream), np.array(gradient)
+
+
+def step_cosines(net, loss, lengths):
+    """Measure how long a gradient stays true: its cosine with the one after a step along it.
+
+    Parameters
+    ----------
+    net : nn.Module
+        Left unchanged.
+    loss : callable
+        Maps the net to a number, on one fixed batch.
+    lengths : sequence of float
+        Of the step down the gradient, relative to the length of all weights.
+
+    Returns
+    -------
+    ndarray, shape (lengths,)
+
+    References
+    ----------
+    Santurkar et al. (2018), "How Does Batch Normalization Help Optimization?".
+    Used in notebooks/08_shattered_gradients.ipynb.
+
+    Examples
+    --------
+    >>> net = torch.nn.Linear(2, 1)
+    >>> x = torch.ones(4, 2)
+    >>> step_cosines(net, lambda net: net(x).sum(), [0.1])
+    array([1.], dtype=float32)
+    """
+    start = {name: p.detach() for name, p in net.named_parameters()}
+
+    def gradient(weights):
+        weights = {name: w.clone().requires_grad_() for name, w in weights.items()}
+        value = loss(lambda x: functional_call(net, weights, (x,)))
+        return dict(zip(weights, torch.autograd.grad(value, list(weights.values())), strict=True))
+
+    def product(one, other):
+        return sum((one[name] * other[name]).sum() for name in start)
+
+    g, cosines = gradient(start), []
+    for length in lengths:
+        step = length * (product(start, start) / product(g, g)).sqrt()
+        after = gradient({name: w - step * g[name] for name, w in start.items()})
+        cosines.append(product(g, after) / (product(g, g) * product(after, after)).sqrt())
+    return torch.stack(cosines).numpy()
+
+
+def filter_directions(net, count=2, seed=0):
+    """Draw random directions in the space of the weights, each row as long as the net's own.
+
+    Parameters
+    ----------
+    net : nn.Module
+    count : int
+    seed : int
+        Nets with the same shapes get the same draws, before their rows are scaled.
+
+    Returns
+    -------
+    list of dict of str to Tensor
+        By the names of the parameters. Biases, gains of norms and gates do not move: theirs is 0.
+
+    References
+    ----------
+    Li et al. (2018), "Visualizing the Loss Landscape of Neural Nets", section 4.
+    Used in notebooks/08_shattered_gradients.ipynb.
+
+    Examples
+    --------
+    >>> net = torch.nn.Linear(3, 2)
+    >>> (direction,) = filter_directions(net, count=1)
+    >>> torch.allclose(direction["weight"].norm(dim=1), net.weight.norm(dim=1))
+    True
+    >>> direction["bias"]
+    tensor([0., 0.])
+    """
+    generator = torch.Generator().manual_seed(seed)
+    return [
+        {name: _along(name, p.detach(), generator) for name, p in net.named_parameters()}
+        for _ in range(count)
+    ]
+
+
+def _along(name, weight, generator):
+    last = name.rpartition(".")[2]
+    if weight.ndim < 2 or last == "gate":
+        return torch.zeros_like(weight)
+    shape, weight = weight.shape, weight.clone()
+    drawn = torch.randn(shape, generator=generator, dtype=weight.dtype)
+    if last == "layers":  # of a DeepStack: the last column is the bias
+        drawn[..., -1] = weight[..., -1] = 0
+    else:  # a filter is a row, of a matrix or of all kernels
+        drawn, weight = drawn.flatten(1), weight.flatten(1)
+    drawn *= weight.norm(dim=-1, keepdim=True) / drawn.norm(dim=-1, keepdim=True)
+    return drawn.reshape(shape)
+
+
+def losses_at(net, directions, places, loss, x, y, together=32):
+    """Measure the loss where the weights have moved along some directions.
+
+    Parameters
+    ----------
+    net : nn.Module
+    directions : sequence of dict of str to Tensor
+        From `filter_directions`.
+    places : ndarray, shape (..., directions)
+        How far along each direction.
+    loss : callable
+        Maps (copies, batch, ...) predictions and targets to (copies,), as in `training`.
+    x, y : Tensor, shape (batch, ...)
+    together : int
+        Copies of the net that run at once.
+
+    Returns
+    -------
+    ndarray, shape (...)
+
+    References
+    ----------
+    Li et al. (2018), "Visualizing the Loss Landscape of Neural Nets", section 3.
+    Used in notebooks/08_shattered_gradients.ipynb.
+
+    Examples
+    --------
+    >>> net = torch.nn.Linear(1, 1, bias=False)
+    >>> torch.nn.init.ones_(net.weight)
+    Parameter containing:
+    tensor([[1.]], requires_grad=True)
+    >>> mse = lambda prediction, y: (prediction - y).square().flatten(1).mean(1)
+    >>> places = np.array([[0.0], [2.0]])
+    >>> losses_at(net, [{"weight": torch.ones(1, 1)}], places, mse, *torch.ones(2, 3, 1))
+    array([0., 4.], dtype=float32)
+    """
+    weights = {name: p.detach() for name, p in net.named_parameters()}
+    flat = torch.as_tensor(places, dtype=x.dtype).reshape(-1, len(directions))
+    found = []
+    with torch.no_grad():
+        for some in flat.split(together):
+            moved = {
+                name: w + torch.tensordot(some, torch.stack([d[name] for d in directions]), 1)
+                for name, w in weights.items()
+            }
+            prediction = vmap(lambda w: functional_call(net, w, (x,)))(moved)
+            found.append(loss(prediction, y.expand(len(some), *y.shape)))
+    return torch.cat(found).reshape(np.shape(places)[:-1]).numpy()
+
+
+def plane(points=21, reach=1.0):
+    """Lay a square grid of places over two directions.
+
+    Parameters
+    ----------
+    points : int
+        Along each side; odd, so that one is the centre.
+    reach : float
+        Half the side.
+
+    Returns
+    -------
+    ndarray, shape (points, points, 2)
+
+    Examples
+    --------
+    >>> plane(3)[2, 1]
+    array([1., 0.])
+    """
+    side = np.linspace(-reach, reach, points)
+    return np.stack(np.meshgrid(side, side, indexing="ij"), -1)
+
+
+def curvatures(net, directions, loss, x, y, step=0.05):
+    """Measure the second derivative of the loss along directions, by differences.
+
+    (L(w + step·d) − 2 L(w) + L(w − step·d)) / step².
+
+    Parameters
+    ----------
+    net, directions, loss, x, y
+        As in `losses_at`.
+    step : float
+
+    Returns
+    -------
+    ndarray, shape (directions,)
+
+    References
+    ----------
+    Used in notebooks/08_shattered_gradients.ipynb.
+
+    Examples
+    --------
+    >>> net = torch.nn.Linear(1, 1, bias=False)
+    >>> mse = lambda prediction, y: (prediction - y).square().flatten(1).mean(1)
+    >>> curvatures(net, [{"weight": torch.ones(1, 1)}], mse, *torch.ones(2, 3, 1)).round(2)
+    array([2.], dtype=float32)
+    """
+    ways = step * np.eye(len(directions))
+    places = np.concatenate([ways, -ways, 0 * ways[:1]])
+    losses = losses_at(net, directions, places, loss, x, y)
+    forth, back = losses[:-1].reshape(2, -1)
+    return (forth + back - 2 * losses[-1]) / step**2
