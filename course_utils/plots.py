@@ -1240,3 +1240,38 @@ def loss_slices(slices, title, reach=1.0, levels=(0.1, 0.3, 1, 3, 10, 30, 100)):
     bar.minorticks_off()
     figure.suptitle(title)
     return figure
+
+
+def lesions(counts, accuracies, title):
+    """Draw what is left of the accuracy when blocks are deleted after training.
+
+    Parameters
+    ----------
+    counts : sequence of int
+        Blocks deleted.
+    accuracies : dict of str to ndarray, shape (len(counts), seeds)
+    title : str
+        States the finding.
+
+    Returns
+    -------
+    Figure
+
+    Examples
+    --------
+    >>> figure = lesions([0, 1], {"plain": np.ones((2, 3))}, "Equal")
+    >>> figure.axes[0].get_xlabel()
+    'blocks deleted'
+    """
+    figure = Figure()
+    ax = figure.subplots()
+    ax.axhline(0.1, color=MUTED, lw=1)
+    for name, values in accuracies.items():
+        colour, dash = _line_style(name)
+        ax.plot(counts, values.mean(1), "o", ms=4, ls=dash, color=colour)
+        middle = len(counts) // 2
+        ax.annotate(name, (counts[middle], values[middle].mean()), xytext=(4, 5), color=colour,
+                    textcoords="offset points")  # fmt: skip
+    ax.set(ylim=(0, 1.09), xlabel="blocks deleted", title=title)
+    ax.set_ylabel("test accuracy (grey: guessing)")
+    return figure

@@ -458,6 +458,37 @@ def rank_collapse(layers, x, n_heads, wiring: Wiring):
     return np.stack(found)
 
 
+def block_steps(stack, h):
+    """Measure how far each block of a stack moves the stream: ‖h_(l+1) − h_l‖ / ‖h_l‖.
+
+    Parameters
+    ----------
+    stack : blocks.DeepStack
+    h : Tensor, shape (batch, width)
+        The stream before the first block.
+
+    Returns
+    -------
+    ndarray, shape (depth,)
+
+    References
+    ----------
+    Used in notebooks/07_many_paths.ipynb.
+
+    Examples
+    --------
+    >>> from course_utils.blocks import DeepStack
+    >>> block_steps(DeepStack(3, 4, Wiring(a=0.5), gate=0.0), torch.ones(2, 4))
+    array([0.5, 0.5, 0.5])
+    """
+    steps = []
+    with torch.no_grad():
+        for block in map(stack.block, range(len(stack.layers))):
+            before, h = h, block(h)
+            steps.append(((h - before).norm() / before.norm()).item())
+    return np.array(steps)
+
+
 def branch_jacobians(stack, h):
     """Measure M_l = J_l − I, what each block of a stack adds to the identity, at some inputs.
 
