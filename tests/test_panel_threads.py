@@ -21,6 +21,7 @@ from course_utils.widgets.descent import descent
 from course_utils.widgets.gradient_norms import gradient_norms
 from course_utils.widgets.layer_gradients import layer_gradients
 from course_utils.widgets.panel import Panel, slider
+from course_utils.widgets.shattered_gradients import shattered_gradients
 from course_utils.widgets.start_from_identity import start_from_identity
 from course_utils.widgets.variance_ledger import variance_ledger
 
@@ -30,6 +31,7 @@ MOVES = {
     start_from_identity: {"b": [0.0, 0.1, 0.5, 1.0], "depth": [1, 4, 8, 12]},
     variance_ledger: {"b": [0.0, 0.1, 0.5, 1.0], "depth": [1, 10, 20, 50]},
     layer_gradients: {"a": [0.0, 0.1, 0.5, 1.0], "gamma": [0.2, 0.4, 0.5, 1.0]},
+    shattered_gradients: {"b": [0.1, 0.2, 0.5, 1.0], "depth": [1, 5, 10, 20]},
     gradient_norms: {
         "depth": [5, 10, 20, 30],
         "size": [0.1, 0.5, 0.7, 1.5],

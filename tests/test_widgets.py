@@ -11,12 +11,14 @@ from course_utils.widgets.gradient_norms import gradient_norms
 from course_utils.widgets.layer_gradients import layer_gradients
 from course_utils.widgets.predict import predict
 from course_utils.widgets.recipe_picker import recipe_picker
+from course_utils.widgets.shattered_gradients import shattered_gradients
 from course_utils.widgets.start_from_identity import MAX_DEPTH, start_from_identity
 from course_utils.widgets.train_live import train_live
 from course_utils.widgets.training_panel import TrainingPanel
 from course_utils.widgets.variance_ledger import variance_ledger
 
-PANELS = [descent, start_from_identity, variance_ledger, layer_gradients, train_live, recipe_picker]
+PANELS = [descent, start_from_identity, variance_ledger, layer_gradients, shattered_gradients]
+PANELS += [train_live, recipe_picker]
 
 
 def drag(panel, name, value):
@@ -233,3 +235,20 @@ def test_the_score_card_is_restored_from_a_file(monkeypatch, tmp_path):
     assert "Restored" in message.value
     assert "1 of 8" in view.value
     assert progress.load()["affine"].points == 1
+
+
+def test_small_branches_keep_the_gradients_together_and_depth_tears_them_apart():
+    panel = shattered_gradients(a=1.0, b=0.18, depth=30)
+    slope, middle, *_, dots = panel._drawing.artists
+    assert "like 0.9 plain ones" in panel.sentence
+    assert abs(middle.get_ydata() - dots.get_ydata()).max() < 0.15
+    kept = middle.get_ydata()[15]
+    drag(panel, "a", 0.0)
+    drag(panel, "b", 1.0)
+    assert "a = 0.00, b = 1.00, 30 blocks: like 30.0 plain ones" in panel.sentence
+    assert middle.get_ydata()[15] < kept - 0.4
+    drag(panel, "depth", 1)
+    assert "1 block: like 1.0 plain ones" in panel.sentence
+    drag(panel, "b", 0.0)
+    assert panel.sentence.endswith("1 block: the gradient is 0.")
+    assert not slope.get_ydata().any()
