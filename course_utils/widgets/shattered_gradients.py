@@ -80,7 +80,8 @@ def _describe(values, arrays):
     if a2 + b2 == 0:
         return f"{opening}: the gradient is 0."
     counts = values["depth"] * b2 / (a2 + b2)
+    near, formula = measured[NEAR].mean(), predicted[NEAR]
     return (
         f"{opening}: like {counts:.1f} plain ones. Two gradients at inputs a quarter apart have "
-        f"the cosine {measured[NEAR].mean():.2f} on average; the formula says {predicted[NEAR]:.2f}."
+        f"the cosine {near:.2f} on average; the formula says {formula:.2f}."
     )
