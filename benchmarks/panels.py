@@ -38,6 +38,7 @@ PANELS = (
     "rank_collapse",
     "move_the_norm",
     "gradient_norms",
+    "shattered_gradients",
 )
 MOVES, ROUND_TRIP_MS = 30, 120
 # p95 in ms, by who draws the picture and how far the kernel is; CPU of the kernel per move

@@ -1089,7 +1089,8 @@ def autocorrelation(measured, predicted, title, noise=None):
     for name, values in (noise or {}).items():
         lags = np.arange(1, len(values) // 2 + 1)
         ax.plot(lags, values[lags], color=MUTED, lw=1)
-        ax.annotate(name, (1, values[1]), (4, 3), textcoords="offset points", color=MUTED)
+        place = {"xytext": (-4, -11), "textcoords": "offset points", "ha": "right"}
+        ax.annotate(name, (lags[-1] / 4, values[lags[-1] // 4]), color=MUTED, **place)
     for name, values in measured.items():
         colour, dash = _line_style(name)
         lags = np.arange(1, len(values) // 2 + 1)
@@ -1198,7 +1199,7 @@ def shattered_gradients(x, slopes, measured, predicted):
     return Drawing(figure, (slope, middle, low, high, dots), update)
 
 
-def loss_slices(slices, title, reach=1.0, levels=(0.1, 0.3, 1, 3, 10, 30, 100)):
+def loss_slices(slices, title, reach=1.0, levels=(0.03, 0.1, 0.3, 1, 3, 10, 30, 100)):
     """Draw the loss on a plane around several nets, side by side, all in one colour scale.
 
     Parameters
@@ -1210,7 +1211,7 @@ def loss_slices(slices, title, reach=1.0, levels=(0.1, 0.3, 1, 3, 10, 30, 100)):
     reach : float
         Half the side of the plane.
     levels : sequence of float
-        Where contours run, in increasing order; what lies outside keeps the last colour.
+        Where contours run, in increasing order. Below the first is drawn as just above it.
 
     Returns
     -------
@@ -1226,9 +1227,9 @@ def loss_slices(slices, title, reach=1.0, levels=(0.1, 0.3, 1, 3, 10, 30, 100)):
     axes = figure.subplots(1, len(slices), sharey=True, squeeze=False)[0]
     for ax, (name, losses) in zip(axes, slices.items(), strict=True):
         side = np.linspace(-reach, reach, len(losses))
-        shown = np.nan_to_num(losses.T, nan=np.inf).clip(levels[0] / 2, levels[-1] * 2)
-        # dark is low, in grey as well; "both" has a colour for what lies outside
-        filled = ax.contourf(side, side, shown, levels, extend="both", cmap="cividis", norm="log")
+        shown = np.nan_to_num(losses.T, nan=np.inf).clip(levels[0] * 1.001, levels[-1] * 2)
+        # dark is low, in grey as well; "max" has a colour for what lies above
+        filled = ax.contourf(side, side, shown, levels, extend="max", cmap="cividis", norm="log")
         ax.contour(side, side, shown, levels, colors="white", linewidths=0.6)
         ax.plot(0, 0, "+", color="white", ms=8)
         ax.set(aspect="equal", xlabel="along direction 1", xticks=(-reach, 0, reach))

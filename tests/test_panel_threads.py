@@ -23,6 +23,7 @@ from course_utils.widgets.layer_gradients import layer_gradients
 from course_utils.widgets.move_the_norm import move_the_norm
 from course_utils.widgets.panel import Panel, slider
 from course_utils.widgets.rank_collapse import rank_collapse
+from course_utils.widgets.shattered_gradients import shattered_gradients
 from course_utils.widgets.start_from_identity import start_from_identity
 from course_utils.widgets.variance_ledger import variance_ledger
 
@@ -32,6 +33,7 @@ MOVES = {
     start_from_identity: {"b": [0.0, 0.1, 0.5, 1.0], "depth": [1, 4, 8, 12]},
     variance_ledger: {"b": [0.0, 0.1, 0.5, 1.0], "depth": [1, 10, 20, 50]},
     layer_gradients: {"a": [0.0, 0.1, 0.5, 1.0], "gamma": [0.2, 0.4, 0.5, 1.0]},
+    shattered_gradients: {"b": [0.1, 0.2, 0.5, 1.0], "depth": [1, 5, 10, 20]},
     move_the_norm: {
         "alpha": [0.5, 1.0, 2.0, 4.0],
         "b": [0.1, 0.5, 1.0, 1.5],

@@ -14,6 +14,7 @@ from course_utils.widgets.move_the_norm import move_the_norm, predicted
 from course_utils.widgets.predict import predict
 from course_utils.widgets.rank_collapse import rank_collapse
 from course_utils.widgets.recipe_picker import recipe_picker
+from course_utils.widgets.shattered_gradients import shattered_gradients
 from course_utils.widgets.start_from_identity import MAX_DEPTH, start_from_identity
 from course_utils.widgets.train_live import train_live
 from course_utils.widgets.training_panel import TrainingPanel
@@ -22,7 +23,7 @@ from course_utils.wiring import Wiring
 
 PANELS = [
     descent, start_from_identity, variance_ledger, layer_gradients, train_live, recipe_picker,
-    rank_collapse, move_the_norm,
+    rank_collapse, move_the_norm, shattered_gradients,
 ]  # fmt: skip
 
 
@@ -275,3 +276,20 @@ def test_the_formulas_of_dilution_are_what_is_measured(a, norm):
     assert np.allclose(np.log(left["now"].mean(1)), np.log(formula["now"][0]), atol=1.6)
     assert np.allclose(turned["now"].mean(1), formula["now"][1], atol=0.12)
     assert predicted(Wiring(a, 0.5, norm), 12)[0].shape == (13,)
+
+
+def test_small_branches_keep_the_gradients_together_and_depth_tears_them_apart():
+    panel = shattered_gradients(a=1.0, b=0.18, depth=30)
+    slope, middle, *_, dots = panel._drawing.artists
+    assert "like 0.9 plain ones" in panel.sentence
+    assert abs(middle.get_ydata() - dots.get_ydata()).max() < 0.15
+    kept = middle.get_ydata()[15]
+    drag(panel, "a", 0.0)
+    drag(panel, "b", 1.0)
+    assert "a = 0.00, b = 1.00, 30 blocks: like 30.0 plain ones" in panel.sentence
+    assert middle.get_ydata()[15] < kept - 0.4
+    drag(panel, "depth", 1)
+    assert "1 block: like 1.0 plain ones" in panel.sentence
+    drag(panel, "b", 0.0)
+    assert panel.sentence.endswith("1 block: the gradient is 0.")
+    assert not slope.get_ydata().any()
