@@ -9,7 +9,6 @@ import torch
 from torch.func import functional_call, stack_module_state, vmap
 
 from course_utils import backprop
-from course_utils.blocks import DeepStack
 from course_utils.environment import progress
 
 BATCH_SEED = 1_000_000
@@ -360,7 +359,7 @@ def _first_nonfinite(model, parameters, gradients, x, losses, copy):
     def watch(name, module):
         def look(module, inputs, output):
             if not found and not output.isfinite().all():
-                block = module.first_nonfinite(*inputs) if isinstance(module, DeepStack) else None
+                block = module.first_nonfinite(*inputs) if _is_deep(module) else None
                 found.append(_name(name, module, block))
 
         return module.register_forward_hook(look)
@@ -382,10 +381,15 @@ def _last_bad_gradient(model, parameters, gradients, copy):
         if bad.any():
             owner = name.rpartition(".")[0]
             module, block = model.get_submodule(owner), None
-            if isinstance(module, DeepStack):
+            if _is_deep(module):
                 block = bad.flatten(1).any(1).nonzero().max().item()
             return _name(owner, module, block)
     raise AssertionError("no gradient of a diverged copy is bad")
+
+
+def _is_deep(module):
+    """Whether one module holds many blocks, on axis 0 of each weight."""
+    return hasattr(module, "first_nonfinite")
 
 
 def _name(name, module, block):

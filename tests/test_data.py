@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 
 from course_utils import data
 
@@ -25,3 +26,11 @@ def test_a_rotation_turns_every_vector_by_the_same_angle(angle):
 def test_an_odd_width_is_refused():
     with pytest.raises(ValueError, match="got 5"):
         data.rotation(5, 1.0)
+
+
+def test_a_reversed_sequence_is_the_answer():
+    draw = data.reversal_task(16, tokens=3, seq=5)
+    x, y = draw(torch.Generator().manual_seed(0))
+    assert x.shape == y.shape == (16, 5)
+    assert torch.equal(y.flip(1), x)
+    assert x.unique().tolist() == [0, 1, 2]

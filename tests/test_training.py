@@ -3,7 +3,8 @@ import pytest
 import torch
 from torch import nn
 
-from course_utils import backprop, training
+from course_utils import training
+from course_utils.backprop import tapes
 from course_utils.blocks import DeepStack, Stack
 from course_utils.data import digits_task
 from course_utils.wiring import RESIDUAL
@@ -235,7 +236,7 @@ def test_accuracy_and_cross_entropy_are_torchs():
 
 def test_no_memory_is_held_after_training():
     fit_digits(deep_model(gate=0.0), steps=2)
-    assert backprop.deep._lent.tape is None
+    assert tapes.lent() is None
 
 
 def test_a_trained_copy_is_taken_out_as_a_module():

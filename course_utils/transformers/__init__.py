@@ -1,7 +1,7 @@
 """Attention, transformer blocks and the networks of lessons 09 to 12, in torch.
 
 `sublayers` holds the parts, `blocks` joins them to the stream as a `wiring.Wiring` says,
-`models` goes from tokens to logits.
+`models` goes from tokens to logits, `deep` makes a hundred blocks fast.
 """
 
 from course_utils.transformers.blocks import (
@@ -16,6 +16,7 @@ from course_utils.transformers.blocks import (
     ReZeroBlock,
     copy_torch,
 )
+from course_utils.transformers.deep import DeepTransformer
 from course_utils.transformers.models import TokenNet
 from course_utils.transformers.sublayers import (
     FeedForward,
@@ -29,6 +30,7 @@ from course_utils.transformers.sublayers import (
 __all__ = [
     "DecoderBlock",
     "DeepNormBlock",
+    "DeepTransformer",
     "EncoderBlock",
     "FeedForward",
     "MultiHeadAttention",
