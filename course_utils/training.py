@@ -110,8 +110,8 @@ class Run:
     Attributes
     ----------
     loss : ndarray, shape (steps, learning_rates, seeds)
-        Training loss before each step; shorter where training was interrupted or every
-        copy had diverged.
+        Training loss before each step; shorter where training was interrupted, every copy
+        had diverged, or all had reached what was asked for.
     learning_rates : tuple of float
     seeds : tuple of int
     diverged : tuple of Divergence
@@ -146,6 +146,28 @@ class Run:
         if not np.isfinite(mean).any():
             raise ValueError(f"training diverged at every learning rate, {self.learning_rates}")
         return int(np.argmin(np.where(np.isfinite(mean), mean, np.inf)))
+
+    def steps_to(self, level) -> np.ndarray:
+        """Count the batches until each copy's measure first was at least `level`.
+
+        Parameters
+        ----------
+        level : float
+
+        Returns
+        -------
+        ndarray, shape (learning_rates, seeds)
+            Infinite where that did not happen.
+
+        Examples
+        --------
+        >>> measured = np.array([0.1, 0.6, 0.4, 0.9]).reshape(4, 1, 1)
+        >>> run = Run(measured, (0.1,), (0,), None, {}, (), measured)
+        >>> run.steps_to(0.5), run.steps_to(0.95)
+        (array([[2.]]), array([[inf]]))
+        """
+        reached = self.measured >= level
+        return np.where(reached.any(0), reached.argmax(0) + 1, np.inf)
 
     def evaluate(self, x, y, loss=mse) -> np.ndarray:
         """Measure the loss of every trained copy on one batch.
@@ -196,6 +218,7 @@ def fit(
     clip=None,
     warmup=0,
     measure=None,
+    until=None,
 ):
     """Train one copy of a model per learning rate and seed, all in one batched tensor.
 
@@ -222,6 +245,8 @@ def fit(
         Steps over which the learning rate grows linearly to its full size.
     measure : callable, optional
         Maps predictions and targets to (copies,), as `loss` does; kept for every step.
+    until : float, optional
+        Training stops once each copy has had a measure of at least this.
 
     Returns
     -------
@@ -232,7 +257,8 @@ def fit(
     Raises
     ------
     ValueError
-        If `steps` is smaller than 1, or there is no seed or no learning rate.
+        If `steps` is smaller than 1, there is no seed or no learning rate, or `until` has no
+        measure.
 
     References
     ----------
@@ -254,6 +280,8 @@ def fit(
             "fit needs at least one step, one learning rate and one seed, got "
             f"steps={steps}, learning_rates={learning_rates}, seeds={seeds}"
         )
+    if until is not None and measure is None:
+        raise ValueError(f"until needs a measure, got until={until} and measure=None")
     models = []
     with torch.random.fork_rng(devices=[]):
         for seed in seeds:
@@ -264,7 +292,7 @@ def fit(
     # another seed than the weights', or the first batches would repeat their numbers
     generators = [torch.Generator().manual_seed(BATCH_SEED + seed) for seed in seeds]
     adam = _Adam(flat, torch.tensor(learning_rates).repeat_interleave(len(seeds)), clip, warmup)
-    history, measured, diverged = [], [], {}
+    history, measured, diverged, done = [], [], {}, torch.zeros(len(copies), dtype=torch.bool)
     try:
         for step in progress(range(steps), "training"):
             batches = [draw(generator) for generator in generators] * len(learning_rates)
@@ -283,6 +311,11 @@ def fit(
             if len(diverged) == len(copies):
                 print(f"Training stopped, every copy diverged. {next(iter(diverged.values()))}.")
                 break
+            if until is not None:
+                done |= measured[-1] >= until
+                done[list(diverged)] = True
+                if done.all():
+                    break
             adam.step()
     except KeyboardInterrupt:
         if not history:

@@ -91,7 +91,20 @@ def test_an_interrupt_keeps_what_was_trained(capsys):
     assert "after 7 of 100 steps" in capsys.readouterr().out
 
 
+def test_training_stops_when_every_copy_is_good_enough():
+    options = {"learning_rates": (1e-3, 1e30), "seeds": (0, 1), "measure": training.accuracy}
+    run = fit_digits(deep_model(gate=0.0), steps=300, until=0.7, **options)
+    steps = run.steps_to(0.7)
+    assert (run.measured[:, 0].max(0) >= 0.7).all()
+    assert len(run.loss) == steps[0].max() < 300
+    assert np.isinf(steps[1]).all()  # these diverged, and nobody waits for them
+    longer = fit_digits(deep_model(gate=0.0), steps=len(run.loss) + 5, **options)
+    assert np.array_equal(longer.loss[: len(run.loss)], run.loss, equal_nan=True)
+
+
 def test_errors_quote_what_came():
+    with pytest.raises(ValueError, match=r"until needs a measure, got until=0.9"):
+        training.fit(make_model, draw, steps=1, until=0.9)
     with pytest.raises(ValueError, match="steps=0"):
         training.fit(make_model, draw, steps=0)
     with pytest.raises(ValueError, match=r"seeds=\(\)"):
