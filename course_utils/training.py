@@ -34,13 +34,15 @@ def mse(prediction, target):
     return (prediction - target).square().flatten(1).mean(1)
 
 
-def cross_entropy(prediction, target):
+def cross_entropy(prediction, target, ignore=None):
     """Average −log of the probability that softmax gives to the right class.
 
     Parameters
     ----------
-    prediction : Tensor, shape (copies, batch, classes)
-    target : Tensor, shape (copies, batch), int64
+    prediction : Tensor, shape (copies, batch, ..., classes)
+    target : Tensor, shape (copies, batch, ...), int64
+    ignore : int, optional
+        A class, such as padding, whose places are left out of the average.
 
     Returns
     -------
@@ -52,7 +54,10 @@ def cross_entropy(prediction, target):
     tensor([10., 10.])
     """
     log_probability = prediction.log_softmax(-1).gather(-1, target.unsqueeze(-1))
-    return -log_probability.flatten(1).mean(1)
+    if ignore is None:
+        return -log_probability.flatten(1).mean(1)
+    counts = (target != ignore).flatten(1).to(log_probability)
+    return -(log_probability.flatten(1) * counts).sum(1) / counts.sum(1)
 
 
 def accuracy(prediction, target):
@@ -60,8 +65,8 @@ def accuracy(prediction, target):
 
     Parameters
     ----------
-    prediction : Tensor, shape (copies, batch, classes)
-    target : Tensor, shape (copies, batch), int64
+    prediction : Tensor, shape (copies, batch, ..., classes)
+    target : Tensor, shape (copies, batch, ...), int64
 
     Returns
     -------

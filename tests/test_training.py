@@ -247,6 +247,15 @@ def test_accuracy_and_cross_entropy_are_torchs():
     assert torch.allclose(training.accuracy(logits, y).double(), share, atol=1e-7)
 
 
+def test_what_is_ignored_counts_neither_above_nor_below_the_line():
+    logits, y = torch.randn(3, 5, 4, 10), torch.randint(10, (3, 5, 4))
+    expected = [
+        nn.functional.cross_entropy(p.flatten(0, 1), t.flatten(), ignore_index=2)
+        for p, t in zip(logits, y, strict=True)
+    ]
+    assert torch.allclose(training.cross_entropy(logits, y, ignore=2), torch.stack(expected))
+
+
 def test_no_memory_is_held_after_training():
     fit_digits(deep_model(gate=0.0), steps=2)
     assert tapes.lent() is None

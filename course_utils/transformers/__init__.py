@@ -15,9 +15,10 @@ from course_utils.transformers.blocks import (
     PreNormDecoderBlock,
     ReZeroBlock,
     copy_torch,
+    cut_skips,
 )
 from course_utils.transformers.deep import DeepTransformer
-from course_utils.transformers.models import TokenNet
+from course_utils.transformers.models import EncoderDecoder, TokenNet, sinusoids
 from course_utils.transformers.sublayers import (
     FeedForward,
     MultiHeadAttention,
@@ -32,6 +33,7 @@ __all__ = [
     "DeepNormBlock",
     "DeepTransformer",
     "EncoderBlock",
+    "EncoderDecoder",
     "FeedForward",
     "MultiHeadAttention",
     "PeriNormBlock",
@@ -45,5 +47,7 @@ __all__ = [
     "attention_weights",
     "causal_mask",
     "copy_torch",
+    "cut_skips",
     "padding_mask",
+    "sinusoids",
 ]

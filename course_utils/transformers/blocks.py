@@ -1,5 +1,7 @@
 """Transformer blocks, named after the place of their norm. Each sublayer is a `blocks.Block`."""
 
+import dataclasses
+
 import torch
 from torch import nn
 
@@ -290,6 +292,32 @@ class PostNormDecoderBlock(DecoderBlock):
 
     def __init__(self, d_model, n_heads, d_ff=None, norm=nn.LayerNorm):
         super().__init__(d_model, n_heads, d_ff, wiring=Wiring(norm="post"), norm=norm)
+
+
+def cut_skips(blocks, *sublayers):
+    """Take the shortcuts of some sublayers away: a = 0, the norm stays where it is.
+
+    Parameters
+    ----------
+    blocks : iterable of EncoderBlock or DecoderBlock
+        Changed in place.
+    *sublayers : {"attend", "cross", "feed"}
+
+    References
+    ----------
+    Used in notebooks/12_encoder_decoder.ipynb.
+
+    Examples
+    --------
+    >>> block = PostNormDecoderBlock(8, n_heads=2)
+    >>> cut_skips([block], "cross")
+    >>> block.attend.wiring.equation(), block.cross.wiring.equation()
+    ('norm(h + F(h))', 'norm(F(h))')
+    """
+    for block in blocks:
+        for name in sublayers:
+            sublayer = getattr(block, name)
+            sublayer.wiring = dataclasses.replace(sublayer.wiring, a=0.0)
 
 
 @torch.no_grad()
