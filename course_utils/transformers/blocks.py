@@ -186,8 +186,8 @@ class PeriNormBlock(EncoderBlock):
 class DeepNormBlock(EncoderBlock):
     """Norm the stream after a sum in which h counts more: h ← norm(α·h + F(h)).
 
-    α = (2·depth)^¼ for each shortcut; the weights of values, of heads and of the feed-forward
-    sublayer start β = (8·depth)^−¼ times as large, those of queries and keys do not.
+    α = (2·depth)^¼ for each shortcut. All weights start as Xavier draws them; those of values,
+    of heads and of the feed-forward sublayer are then multiplied by β = (8·depth)^−¼.
 
     Parameters
     ----------
@@ -219,9 +219,10 @@ class DeepNormBlock(EncoderBlock):
         alpha, beta = (2 * depth) ** 0.25, (8 * depth) ** -0.25
         super().__init__(d_model, n_heads, d_ff, wiring=Wiring(alpha, norm="post"), norm=norm)
         attend, feed = self.attend.branch, self.feed.branch
-        with torch.no_grad():
-            for linear in (attend.value, attend.out, feed.inner, feed.outer):
-                linear.weight *= beta
+        for linear in (attend.query, attend.key):
+            nn.init.xavier_uniform_(linear.weight)
+        for linear in (attend.value, attend.out, feed.inner, feed.outer):
+            nn.init.xavier_uniform_(linear.weight, gain=beta)
 
 
 class ReZeroBlock(EncoderBlock):

@@ -6,6 +6,7 @@ from torch import nn
 from course_utils import backprop
 from course_utils.blocks import merge_copies
 from course_utils.transformers.blocks import EncoderBlock
+from course_utils.transformers.sublayers import causal_mask
 from course_utils.wiring import RESIDUAL, Wiring
 
 
@@ -75,8 +76,7 @@ class DeepTransformer(nn.Module):
             raise ValueError(f'a deep transformer has norm "none" or "pre", got {wiring}')
         self.n_heads, self.wiring, self.causal = n_heads, wiring, causal
         d_ff = d_ff or 4 * d_model
-        qkv = [_xavier(depth, d_model, d_model) for _ in range(3)]
-        self.qkv = _with_bias(torch.cat(qkv, 1))
+        self.qkv = _with_bias(_xavier(depth, 3 * d_model, d_model))
         self.out = _with_bias(_xavier(depth, d_model, d_model))
         self.inner = _with_bias(_xavier(depth, d_ff, d_model))
         self.outer = _with_bias(_xavier(depth, d_model, d_ff))
@@ -170,7 +170,7 @@ class DeepTransformer(nn.Module):
         >>> net.first_nonfinite(torch.ones(3, 5, 8))
         5
         """
-        mask = torch.ones(2 * h.shape[-2:-1], dtype=torch.bool).tril() if self.causal else None
+        mask = causal_mask(h.shape[-2]) if self.causal else None
         with torch.no_grad():
             for i in range(len(self.qkv)):
                 h = self.block(i)(h, mask=mask)
