@@ -30,7 +30,15 @@ from tqdm import tqdm
 from tests.browser.lab import Lab, Server, chromium
 
 TRAINED = ("train_live", "recipe_picker")  # a button trains, no move draws anew
-PANELS = ("descent", "start_from_identity", "variance_ledger", "layer_gradients", "gradient_norms")
+PANELS = (
+    "descent",
+    "start_from_identity",
+    "variance_ledger",
+    "layer_gradients",
+    "rank_collapse",
+    "move_the_norm",
+    "gradient_norms",
+)
 MOVES, ROUND_TRIP_MS = 30, 120
 # p95 in ms, by who draws the picture and how far the kernel is; CPU of the kernel per move
 BARS = {"browser": {"direct": 33, "far": 33}, "kernel": {"direct": 150, "far": 350}}

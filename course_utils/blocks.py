@@ -1,5 +1,8 @@
 """Define every module that the lessons derive, once."""
 
+from copy import deepcopy
+
+import numpy as np
 import torch
 from torch import nn
 
@@ -166,9 +169,10 @@ class DeepStack(nn.Module):
         Multiplies the start of W; depth**-0.5 is Fixup's idea.
     activation : {"relu", "tanh"}
         φ.
-    start : {"he", "torch", "orthogonal"}
+    start : {"he", "torch", "orthogonal", "near identity"}
         How W is drawn: normal with variance 2/width; uniform between ±1/√width, and c too, as
-        `nn.Linear` does; or with Wᵀ W = I, so that it turns every vector and stretches none.
+        `nn.Linear` does; with Wᵀ W = I, so that it turns every vector and stretches none; or as
+        I plus normal numbers with standard deviation 0.05.
 
     Attributes
     ----------
@@ -219,10 +223,53 @@ class DeepStack(nn.Module):
 
     def forward(self, x):
         """Map the stream x, shape (..., width), to its last state, of the same shape."""
-        gate = None if self.gate is None else self.gate[None]
+        return self._run(x, self.layers, self.gate)
+
+    def _run(self, x, layers, gate):
+        gate = None if gate is None else gate[None]
         h, keep = x.reshape(1, -1, x.shape[-1]), torch.is_grad_enabled()
         options = self.wiring, keep, self.activation
-        return _Deep.apply(h, self.layers[None], gate, *options, []).view_as(x)
+        return _Deep.apply(h, layers[None], gate, *options, []).view_as(x)
+
+    def only(self, order):
+        """Copy the stack with these blocks alone, in this order.
+
+        Parameters
+        ----------
+        order : sequence of int
+            Blocks, counted from 0; a block may be left out, moved or used twice.
+
+        Returns
+        -------
+        DeepStack
+            Its parameters are its own.
+
+        Raises
+        ------
+        ValueError
+            If no block is left; `nn.Identity` is that stack.
+        IndexError
+            If there is no such block.
+
+        References
+        ----------
+        Veit et al. (2016), "Residual Networks Behave Like Ensembles of Relatively Shallow
+        Networks", sections 4.1 and 4.2. Used in notebooks/07_many_paths.ipynb.
+
+        Examples
+        --------
+        >>> net = DeepStack(24, 16, Wiring())
+        >>> len(net.only([0, 2, 1]).layers)
+        3
+        """
+        order = list(order)
+        if not order:
+            raise ValueError("at least one block has to stay, got an empty order")
+        copy = deepcopy(self)
+        copy.layers = nn.Parameter(self.layers.detach()[order])
+        if self.gate is not None:
+            copy.gate = nn.Parameter(self.gate.detach()[order])
+        return copy
 
     def block(self, i) -> nn.Module:
         """Copy block i into an ordinary module with the same values.
@@ -268,13 +315,84 @@ class DeepStack(nn.Module):
         >>> DeepStack(1202, 16, Wiring()).first_nonfinite(torch.ones(1, 16)) < 1202
         True
         """
-        gates = [None] * len(self.layers) if self.gate is None else self.gate
         with torch.no_grad():
-            for i, (layer, gate) in enumerate(zip(self.layers, gates, strict=True)):
-                x = _one_layer(x, layer[:, :-1], layer[:, -1], gate, self.wiring, self.activation)
+            for i, block in enumerate(self._blocks()):
+                x = block(x)
                 if not x.isfinite().all():
                     return i
         return None
+
+    def _blocks(self):
+        gates = [None] * len(self.layers) if self.gate is None else self.gate
+        for layer, gate in zip(self.layers, gates, strict=True):
+            options = layer[:, :-1], layer[:, -1], gate, self.wiring, self.activation
+            yield lambda h, options=options: _one_layer(h, *options)
+
+
+class StochasticDepth(DeepStack):
+    """Leave blocks out at random while training, and run all of them, weakened, afterwards.
+
+    In training mode block l runs with probability p_l, which falls in a straight line to
+    p_L = `last`; a block left out costs nothing. In evaluation mode a block takes the stream
+    only the part p_l of its way, h ← h + p_l·(block(h) − h); with a shortcut that is h + p_l·F.
+    All copies of `training.fit` share their coins.
+
+    Parameters
+    ----------
+    depth, width : int
+    wiring : Wiring
+    last : float
+        p_L, the probability that the last block runs.
+    **options
+        As for `DeepStack`.
+
+    Attributes
+    ----------
+    survival : ndarray, shape (depth,)
+        p_l = 1 − l/L·(1 − p_L) for l = 1 … L.
+
+    Raises
+    ------
+    ValueError
+        If `last` is not in (0, 1].
+
+    References
+    ----------
+    Huang et al. (2016), "Deep Networks with Stochastic Depth", eqs. 2, 4 and 5.
+    Derived in notebooks/07_many_paths.ipynb.
+
+    Examples
+    --------
+    >>> net = StochasticDepth(4, 8, Wiring(), last=0.5)
+    >>> net.survival
+    array([0.875, 0.75 , 0.625, 0.5  ])
+    >>> net.eval()(torch.ones(2, 8)).shape
+    torch.Size([2, 8])
+    """
+
+    def __init__(self, depth, width, wiring: Wiring, last=0.5, **options):
+        super().__init__(depth, width, wiring, **options)
+        if not 0 < last <= 1:
+            raise ValueError(f"last is a probability above 0, got {last}")
+        self.survival = 1 - np.arange(1, depth + 1) / depth * (1 - last)
+        self._coins = np.random.default_rng(torch.randint(2**31, ()).item())
+
+    def forward(self, x):
+        """Map the stream x, shape (..., width), to its last state, of the same shape."""
+        if not self.training:
+            for block, p in zip(self._blocks(), self.survival, strict=True):
+                x = x + p * (block(x) - x)
+            return x
+        kept = np.flatnonzero(self._coins.random(len(self.survival)) < self.survival)
+        if len(kept) == 0:
+            return x
+        return self._run(x, self.layers[kept], None if self.gate is None else self.gate[kept])
+
+    def only(self, order):
+        """Copy the stack with these blocks alone, in this order; each keeps its p_l."""
+        copy = super().only(order)
+        copy.survival = self.survival[list(order)]
+        return copy
 
 
 class OneLayer(nn.Module):
@@ -350,7 +468,14 @@ def _orthogonal(depth, width):
     return Q * R.diagonal(dim1=-2, dim2=-1).sign().unsqueeze(-2), torch.zeros(depth, width, 1)
 
 
-_STARTS = {"he": _he, "torch": _torch, "orthogonal": _orthogonal}
+def _near_identity(depth, width):
+    W = torch.eye(width) + 0.05 * torch.randn(depth, width, width)
+    return W, torch.zeros(depth, width, 1)
+
+
+_STARTS = {
+    "he": _he, "torch": _torch, "orthogonal": _orthogonal, "near identity": _near_identity,
+}  # fmt: skip
 
 
 def _one_of(what, known, got):

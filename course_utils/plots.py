@@ -414,14 +414,14 @@ def accuracy_against_depth(depths, groups, title):
 
 
 def learning_curves(curves, costs, title):
-    """Draw the accuracy of several nets while they train, against steps and against compute.
+    """Draw the accuracy of several nets while they train, against steps and, if told, compute.
 
     Parameters
     ----------
     curves : dict of str to ndarray, shape (steps, seeds)
         On the batch of each step; drawn as the mean of 20 steps.
-    costs : dict of str to float
-        What a step of each net costs, in operations.
+    costs : dict of str to float, or None
+        What a step of each net costs, in operations; None leaves the second picture out.
     title : str
         States the finding.
 
@@ -436,24 +436,26 @@ def learning_curves(curves, costs, title):
     array([20., 40.])
     """
     figure = Figure()
-    axes = figure.subplots(1, 2, sharey=True)
-    for ax, label in zip(axes, ("steps", "compute (operations)"), strict=True):
+    labels = ("steps",) if costs is None else ("steps", "compute (operations)")
+    axes = figure.subplots(1, len(labels), sharey=True, squeeze=False)[0]
+    for ax, label in zip(axes, labels, strict=True):
         ends = {}
         for name, values in curves.items():
             colour, dash = _line_style(name)
             smooth = _smooth(values)
-            xs = (SMOOTH + np.arange(len(smooth))) * (costs[name] if ax is axes[1] else 1.0)
+            xs = (SMOOTH + np.arange(len(smooth))) * (1.0 if ax is axes[0] else costs[name])
             ax.plot(xs, smooth.mean(1), ls=dash, color=colour)
             ends[name] = (xs[-1], smooth[-1].mean())
         if ax is axes[0]:
             _name_ends(ax, ends, lambda one, other: abs(one - other) < 0.08)
             _room(ax, max(x for x, _ in ends.values()))
         ax.set(ylim=(0, 1.09), xlabel=label)
-    first, end = min(ends.items(), key=lambda line: line[1][0])
-    place = {"xytext": (0, 6), "textcoords": "offset points", "ha": "right"}
-    axes[1].annotate(first, end, color=_line_style(first)[0], **place)
-    axes[1].set_xscale("log")
-    axes[1].minorticks_off()
+    if costs is not None:
+        first, end = min(ends.items(), key=lambda line: line[1][0])
+        place = {"xytext": (0, 6), "textcoords": "offset points", "ha": "right"}
+        axes[1].annotate(first, end, color=_line_style(first)[0], **place)
+        axes[1].set_xscale("log")
+        axes[1].minorticks_off()
     axes[0].set_ylabel("accuracy on the batch")
     figure.suptitle(title)
     return figure
@@ -924,3 +926,131 @@ def depth_rule(measured, predicted, fitted, title):
         axis.set_ticks([5, 10, 20, 40], labels=["5", "10", "20", "40"])
         axis.set_minor_locator(mpl.ticker.NullLocator())
     return figure
+
+
+FLOAT64 = 2e-16  # where a spread is rounding alone
+
+
+def rank_collapse(spreads, title):
+    """Draw how alike the tokens become along the depth, for several nets.
+
+    Parameters
+    ----------
+    spreads : dict of str to ndarray, shape (depth + 1, seeds)
+        From `probes.rank_collapse`.
+    title : str
+        States the finding.
+
+    Returns
+    -------
+    Drawing
+        Geometric mean and range over seeds; `update` takes `spreads` anew, with the same names
+        and any depth up to the first one's.
+
+    Examples
+    --------
+    >>> drawing = rank_collapse({"plain": np.full((5, 3), 0.5)}, "Equal")
+    >>> drawing.update({"plain": np.full((3, 3), 0.1)})
+    >>> drawing.artists[0].get_xydata()[-1]
+    array([2. , 0.1])
+    """
+    figure = Figure()
+    ax = figure.subplots()
+    depth = len(next(iter(spreads.values()))) - 1
+    lines, names = {}, {}
+    for name in spreads:
+        colour, dash = _line_style(name)
+        (lines[name],) = ax.plot([], [], "o", ls=dash, ms=3, color=colour)
+        names[name] = ax.annotate(
+            name, (0, 1), xytext=(8, 0), textcoords="offset points", va="center", color=colour
+        )
+    ax.axhline(FLOAT64, color=MUTED, lw=1, ls=":")
+    ax.annotate("rounding of float64", (1.6 * depth, FLOAT64), xytext=(0, -12),
+                textcoords="offset points", ha="right", color=PLAIN)  # fmt: skip
+    ax.set(yscale="log", xlim=(0, 1.6 * depth), ylim=(1e-18, 9), xlabel="layer", title=title)
+    ax.set_yticks([1e-15, 1e-10, 1e-5, 1])
+    ax.set_xticks(np.unique(np.linspace(0, depth, 7).round()))
+    ax.set_ylabel("spread of the tokens")
+
+    def update(spreads):
+        ends = {}
+        for name, values in spreads.items():
+            middle = np.exp(np.log(np.maximum(values, FLOAT64)).mean(1))
+            lines[name].set_data(np.arange(len(middle)), middle)
+            ends[name] = len(middle) - 1, middle[-1]
+        order = sorted(ends, key=lambda name: ends[name][1])
+        for i, name in enumerate(order):
+            y = ends[name][1]
+            near = [j for j, other in enumerate(order) if 0.01 < ends[other][1] / y < 100]
+            names[name].xy = ends[name]
+            names[name].set_position((8, 6 * sum(np.sign(i - j) for j in near)))
+
+    update(spreads)
+    return Drawing(figure, (*lines.values(), *names.values()), update)
+
+
+def dilution(left, turned, predicted, title):
+    """Draw what is left of the input along the depth, and how far each block turns the stream.
+
+    Parameters
+    ----------
+    left, turned : dict of str to ndarray, shapes (depth + 1, seeds) and (depth, seeds)
+        From `probes.dilution`.
+    predicted : dict of str to tuple of two ndarray
+        What the formulas say, for the same names.
+    title : str
+        States the finding.
+
+    Returns
+    -------
+    Drawing
+        Means over seeds, formulas dotted; `update` takes the first three anew, with the same
+        names and any depth up to the first one's.
+
+    Examples
+    --------
+    >>> half = {"pre": np.full((5, 3), 0.5)}
+    >>> drawing = dilution(half, half, {"pre": (np.ones(5), np.ones(5))}, "Equal")
+    >>> [ax.get_ylabel() for ax in drawing.figure.axes]
+    ['share of the input', 'part that a block turns']
+    """
+    figure = Figure()
+    axes = figure.subplots(1, 2)
+    depth = len(next(iter(turned.values())))
+    lines, dots, names = {}, {}, {}
+    for ax, label in zip(axes, ("share of the input", "part that a block turns"), strict=True):
+        for name in left:
+            colour, dash = _line_style(name) if not name.startswith("post") else (BRANCH, "--")
+            (lines[name, label],) = ax.plot([], [], ls=dash, color=colour)
+            (dots[name, label],) = ax.plot([], [], ":", color="black", lw=1.2)
+            names[name, label] = ax.annotate(
+                name, (1, 1), xytext=(6, 0), textcoords="offset points", va="center", color=colour
+            )
+        ax.set(yscale="log", xscale="log", xlim=(1, 3.2 * depth), xlabel="block", ylabel=label)
+        ax.set_xticks([1, 3, 10, 30, 96], labels=["1", "3", "10", "30", "96"])
+        ax.minorticks_off()
+    axes[0].set_ylim(1e-6, 1.6)
+    axes[1].set_ylim(3e-3, 1.6)
+    figure.suptitle(title)
+
+    def update(left, turned, predicted):
+        for k, (values, ax) in enumerate(zip((left, turned), axes, strict=True)):
+            label, low = ax.get_ylabel(), ax.get_ylim()[0]
+            ends = {}
+            for name, each in values.items():
+                each, formula = (
+                    each[1 - k :],
+                    predicted[name][k][1 - k :],
+                )  # before block 1 all is left
+                blocks, mean = np.arange(1, len(each) + 1), each.mean(1)
+                lines[name, label].set_data(blocks, mean)
+                dots[name, label].set_data(blocks, formula)
+                ends[name] = blocks[-1], max(mean[-1], 2 * low)
+            order = sorted(ends, key=lambda name: ends[name][1])
+            for i, name in enumerate(order):
+                near = [j for j, o in enumerate(order) if 0.4 < ends[o][1] / ends[name][1] < 2.5]
+                names[name, label].xy = ends[name]
+                names[name, label].set_position((6, 6 * sum(np.sign(i - j) for j in near)))
+
+    update(left, turned, predicted)
+    return Drawing(figure, (*lines.values(), *dots.values(), *names.values()), update)

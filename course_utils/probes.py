@@ -1,5 +1,7 @@
 """Measure a network: modules in, arrays out. Nothing here imports matplotlib."""
 
+import time
+
 import numpy as np
 import torch
 
@@ -334,6 +336,188 @@ def cosines(branches, x, wiring: Wiring):
         unit = h / np.where(length == 0, 1, length)
         found.append((unit[..., 0, :] * unit[..., 1, :]).sum(-1))
     return np.stack(found)
+
+
+def dilution(branches, x, wiring: Wiring):
+    """Measure what the shortcuts bring of the input, and how far each block turns the stream.
+
+    Parameters
+    ----------
+    branches : sequence of backprop.Branch or backprop.Gated
+        May hold seeds on a leading axis.
+    x : ndarray, shape (..., batch, width)
+    wiring : Wiring
+
+    Returns
+    -------
+    left : ndarray, shape (depth + 1, ...)
+        ‖c·x‖² / ‖h_l‖², where c·x has come along the shortcuts alone, through a norm on the
+        trunk as well.
+    turned : ndarray, shape (depth, ...)
+        One minus the squared cosine between h_l and h_(l+1).
+
+    References
+    ----------
+    Derived in notebooks/10_norm_placement.ipynb.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> silent = [backprop.random_branch(rng, width=4, gain=0) for _ in range(2)]
+    >>> left, turned = dilution(silent, rng.normal(size=(2, 4)), Wiring(a=0.5, norm="pre"))
+    >>> left, abs(turned).max().round(6)
+    (array([1., 1., 1.]), np.float64(0.0))
+    """
+
+    def product(one, other):
+        return (one * other).sum((-2, -1))
+
+    h, carried, left, turned = x, x, [np.ones(x.shape[:-2])], []
+    for branch in branches:
+        before, (h, caches) = h, backprop.forward([branch], h, wiring)
+        carried = wiring.a * carried
+        if wiring.norm == "post":
+            carried = carried * caches[0][-1][1]  # the norm divides all that is in the stream
+        left.append(product(carried, carried) / product(h, h))
+        cosine2 = product(before, h) ** 2 / (product(before, before) * product(h, h))
+        turned.append(1 - cosine2)
+    return np.stack(left), np.stack(turned)
+
+
+def token_spread(x):
+    """Measure how far the tokens of a sequence are from being all the same.
+
+    Parameters
+    ----------
+    x : ndarray, shape (..., seq, d_model)
+
+    Returns
+    -------
+    ndarray, shape (...)
+        ‖X − 1·x̄ᵀ‖ / ‖X‖, where x̄ is the mean token: 0 where all are equal, at most 1.
+
+    References
+    ----------
+    Dong et al. (2021), "Attention is not all you need: pure attention loses rank doubly
+    exponentially with depth", section 2.1, with the Frobenius norm.
+    Derived in notebooks/09_attention_and_rank.ipynb.
+
+    Examples
+    --------
+    >>> token_spread(np.array([[1.0, 0.0], [-1.0, 0.0]])), token_spread(np.ones((5, 3)))
+    (np.float64(1.0), np.float64(0.0))
+    """
+    rest = x - x.mean(-2, keepdims=True)
+    return np.linalg.norm(rest, axis=(-2, -1)) / np.linalg.norm(x, axis=(-2, -1))
+
+
+def rank_collapse(layers, x, n_heads, wiring: Wiring):
+    """Measure the spread of the tokens before the first layer and after each one.
+
+    Parameters
+    ----------
+    layers : sequence of (backprop.Attention, backprop.Branch or None)
+        Attention and, where there is one, the feed-forward sublayer; may hold seeds on a
+        leading axis.
+    x : ndarray, shape (..., seq, d_model)
+        In float64: float32 ends at a spread of 1e-7.
+    n_heads : int
+    wiring : Wiring
+        How each sublayer joins the stream.
+
+    Returns
+    -------
+    ndarray, shape (depth + 1, ...)
+        From `token_spread`.
+
+    References
+    ----------
+    Dong et al. (2021), "Attention is not all you need", figure 2.
+    Derived in notebooks/09_attention_and_rank.ipynb.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> silent = [(backprop.random_attention(rng, 4, gain=0), None)] * 2
+    >>> rank_collapse(silent, np.array([[1.0, 0, 0, 0], [-1.0, 0, 0, 0]]), 2, Wiring())
+    array([1., 1., 1.])
+    """
+    place, h, found = wiring.one_norm(), x, [token_spread(x)]
+    for attention, feed in layers:
+        for weights in (attention,) if feed is None else (attention, feed):
+            u = backprop.layer_norm_forward(h)[0] if place == "pre" else h
+            if weights is attention:
+                F, _ = backprop.multi_head_forward(attention, u, n_heads)
+            else:
+                F, _ = backprop.feed_forward(feed, u)
+            h = wiring.a * h + wiring.b * F
+            if place == "post":
+                h, _ = backprop.layer_norm_forward(h)
+        found.append(token_spread(h))
+    return np.stack(found)
+
+
+def branch_jacobians(stack, h):
+    """Measure M_l = J_l − I, what each block of a stack adds to the identity, at some inputs.
+
+    Any block can be split like that, with a shortcut or without.
+
+    Parameters
+    ----------
+    stack : blocks.DeepStack
+    h : Tensor, shape (batch, width)
+        The stream before the first block.
+
+    Returns
+    -------
+    ndarray, shape (depth, batch, width, width)
+        In float64.
+
+    References
+    ----------
+    Used in notebooks/07_many_paths.ipynb.
+
+    Examples
+    --------
+    >>> from course_utils.blocks import DeepStack
+    >>> silent = DeepStack(5, 4, Wiring(), gate=0.0)
+    >>> branch_jacobians(silent, torch.ones(2, 4)).shape
+    (5, 2, 4, 4)
+    """
+    found, h = [], h.detach()
+    for block in map(stack.block, range(len(stack.layers))):
+        J = torch.func.vmap(torch.func.jacrev(block))(h).detach().double()
+        found.append(J - torch.eye(h.shape[-1], dtype=J.dtype))
+        h = block(h).detach()
+    return torch.stack(found).numpy()
+
+
+def cpu_seconds(work, times=3):
+    """Measure the CPU time of a piece of work, the least of several runs.
+
+    Parameters
+    ----------
+    work : callable
+        Takes nothing.
+    times : int
+        The more, the less other jobs disturb.
+
+    Returns
+    -------
+    float
+        Seconds.
+
+    Examples
+    --------
+    >>> cpu_seconds(lambda: sum(range(100))) < 1
+    True
+    """
+    seconds = []
+    for _ in range(times):
+        start = time.process_time()
+        work()
+        seconds.append(time.process_time() - start)
+    return min(seconds)
 
 
 def path_shares(stack, x, dH, longest=60):

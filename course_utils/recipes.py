@@ -1,4 +1,4 @@
-"""The nets that lessons 04 and 06 compare, by name: each builds a stack of any depth."""
+"""The nets that lessons 04, 06 and 07 compare, by name: each builds a stack of any depth."""
 
 import torch
 from torch import nn
@@ -27,6 +27,7 @@ RECIPES = {  # each maps depth and width to a stack
     "ReZero": _stack(RESIDUAL, gate=0.0),
     "LayerScale": lambda L, n: DeepStack(L, n, RESIDUAL, gate=torch.full((n,), 1e-4)),
     "Fixup-like": lambda L, n: DeepStack(L, n, RESIDUAL, gate=1.0, gain=L**-0.5),
+    "plain, near identity": _stack(PLAIN, start="near identity", activation="tanh"),
 }
 
 
@@ -53,7 +54,8 @@ def classifier(name, depth, width=32):
 
     References
     ----------
-    Used in notebooks/04_trainable_depth.ipynb and notebooks/06_thousand_layers.ipynb.
+    Used in notebooks/04_trainable_depth.ipynb, notebooks/06_thousand_layers.ipynb and
+    notebooks/07_many_paths.ipynb.
 
     Examples
     --------

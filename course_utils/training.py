@@ -336,6 +336,32 @@ def fit(
     return Run(loss_array, learning_rates, seeds, model, parameters, copies_lost, measured_array)
 
 
+def steps_until(measured, level, mean=20):
+    """Find after how many steps the mean of the last few first passes a level.
+
+    Parameters
+    ----------
+    measured : ndarray, shape (steps, ...)
+        Such as `Run.measured`.
+    level : float
+    mean : int
+        How many steps are averaged.
+
+    Returns
+    -------
+    ndarray, shape (...)
+        Infinite where the level is never passed.
+
+    Examples
+    --------
+    >>> steps_until(np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 0.0]]), 0.9, mean=2)
+    array([ 3., inf])
+    """
+    windows = np.lib.stride_tricks.sliding_window_view(np.nan_to_num(measured), mean, 0).mean(-1)
+    passed = windows > level
+    return np.where(passed.any(0), passed.argmax(0) + float(mean), np.inf)
+
+
 def at_best_rate(score, learning_rates):
     """Find the learning rate that suits best: three in the middle, then on while an end is best.
 

@@ -1,10 +1,14 @@
+from copy import deepcopy
+
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from course_utils.blocks import MLP, Block, DeepStack, OneLayer, Stack
+from course_utils import training
+from course_utils.blocks import MLP, Block, DeepStack, OneLayer, Stack, StochasticDepth
 from course_utils.wiring import PLAIN, RESIDUAL, Wiring
 
 X = torch.randn(7, 6, generator=torch.Generator().manual_seed(0), dtype=torch.double)
@@ -17,7 +21,7 @@ NUMBERS = st.floats(-2, 2, allow_nan=False)
     b=NUMBERS,
     place=st.sampled_from(["none", "pre", "post", "peri"]),
     norm=st.sampled_from([nn.LayerNorm, nn.RMSNorm]),
-    gate=st.sampled_from([None, 0.25]),
+    gate=st.sampled_from([None, 0.25]),  # exact in float32
 )
 def test_a_block_computes_its_wiring(a, b, place, norm, gate):
     torch.manual_seed(0)
@@ -79,6 +83,7 @@ RECIPES = {
     "fixup": (RESIDUAL, {"gate": 1.0, "gain": 20**-0.5}),
     "torch": (PLAIN, {"start": "torch"}),
     "tanh": (PLAIN, {"activation": "tanh", "start": "orthogonal"}),
+    "near identity": (PLAIN, {"activation": "tanh", "start": "near identity"}),
     "tanh, gate": (Wiring(norm="pre"), {"activation": "tanh", "gate": torch.full((6,), 0.1)}),
 }
 
@@ -160,9 +165,9 @@ def test_the_first_block_that_overflows_is_found():
 
 def test_the_start_of_a_deep_stack_is_the_one_asked_for():
     torch.manual_seed(0)
-    he, torchs, orthogonal = (
+    he, torchs, orthogonal, near = (
         DeepStack(50, 32, PLAIN, gain=0.5, start=start).layers.detach()
-        for start in ("he", "torch", "orthogonal")
+        for start in ("he", "torch", "orthogonal", "near identity")
     )
     assert 0.97 < (he[..., :-1].var() / (0.25 * 2 / 32)).item() < 1.03
     assert not he[..., -1].any()
@@ -173,6 +178,9 @@ def test_the_start_of_a_deep_stack_is_the_one_asked_for():
     assert torch.allclose(W.mT @ W, torch.eye(32), atol=1e-5)
     assert W.diagonal(dim1=1, dim2=2).mean().abs() < 0.02  # without R's signs it is not 0
     assert not orthogonal[..., -1].any()
+    rest = near[..., :-1] / 0.5 - torch.eye(32)
+    assert 0.049 < rest.std() < 0.051
+    assert not near[..., -1].any()
 
 
 def test_a_torch_start_is_that_of_linear_layers():
@@ -197,7 +205,9 @@ def test_a_deep_stack_says_what_it_cannot_build():
         DeepStack(2, 6, RESIDUAL, activation="gelu")
     with pytest.raises(ValueError, match="one of relu, tanh, got 'gelu'"):
         OneLayer(6, RESIDUAL, activation="gelu")
-    with pytest.raises(ValueError, match="one of he, torch, orthogonal, got 'xavier'"):
+    with pytest.raises(
+        ValueError, match="one of he, torch, orthogonal, near identity, got 'xavier'"
+    ):
         DeepStack(2, 6, RESIDUAL, start="xavier")
     with pytest.raises(ValueError, match="norm='peri'"):
         DeepStack(2, 6, Wiring(norm="peri"))
@@ -205,3 +215,65 @@ def test_a_deep_stack_says_what_it_cannot_build():
         DeepStack(0, 6, RESIDUAL)
     with pytest.raises(ValueError, match="one number or 6, got 4"):
         DeepStack(2, 6, RESIDUAL, gate=torch.zeros(4))
+
+
+def test_blocks_are_left_out_moved_and_used_twice():
+    torch.manual_seed(0)
+    net, x = DeepStack(4, 6, RESIDUAL, gate=torch.rand(6)), torch.randn(5, 6)
+    h = x
+    for i in (3, 1, 1):
+        h = net.block(i)(h)
+    chosen = net.only([3, 1, 1])
+    assert torch.allclose(chosen(x), h, atol=1e-5)
+    with torch.no_grad():
+        chosen.layers.zero_()
+        chosen.gate.zero_()
+    assert net.layers.any(), "the copy has parameters of its own"
+    assert net.gate.any()
+    with pytest.raises(ValueError, match="at least one block"):
+        net.only([])
+    with pytest.raises(IndexError):
+        net.only([4])
+
+
+@pytest.mark.parametrize("wire", [RESIDUAL, PLAIN, Wiring(norm="pre")])
+def test_stochastic_depth_runs_the_blocks_its_coins_choose(wire):
+    torch.manual_seed(0)
+    net, x = StochasticDepth(12, 6, wire, last=0.3), torch.randn(5, 6)
+    kept = np.flatnonzero(deepcopy(net._coins).random(12) < net.survival)
+    assert 0 < len(kept) < 12
+    h = x
+    for i in kept:
+        h = net.block(i)(h)
+    assert torch.allclose(net(x), h, atol=1e-5)
+    assert np.array_equal(net.only(kept).survival, net.survival[kept])
+
+
+def test_stochastic_depth_in_evaluation_goes_the_expected_part_of_each_way():
+    torch.manual_seed(0)
+    net, x = StochasticDepth(3, 6, RESIDUAL, last=0.4, gate=1.0).eval(), torch.randn(5, 6)
+    h = x
+    for i, p in enumerate((0.8, 0.6, 0.4)):
+        h = h + p * torch.relu(h @ net.layers[i, :, :-1].T)
+    assert torch.allclose(net(x), h, atol=1e-5)
+    always = StochasticDepth(3, 6, PLAIN, last=1.0)
+    assert torch.allclose(always(x), always.eval()(x), atol=1e-5)
+
+
+def test_stochastic_depth_can_leave_out_every_block():
+    net = StochasticDepth(1, 6, PLAIN, last=1e-9)
+    x = torch.randn(5, 6)
+    assert torch.equal(net(x), x)
+    for last in (0, 1.1, -0.5):
+        with pytest.raises(ValueError, match=f"got {last}"):
+            StochasticDepth(2, 6, RESIDUAL, last=last)
+
+
+def test_a_run_with_stochastic_depth_can_be_repeated_to_the_last_bit():
+    def noise(generator):
+        return torch.randn(8, 4, generator=generator), torch.zeros(8, 4)
+
+    one, other = (
+        training.fit(lambda: StochasticDepth(6, 4, RESIDUAL), noise, steps=5) for _ in range(2)
+    )
+    assert np.array_equal(one.loss, other.loss)

@@ -20,7 +20,9 @@ from course_utils.plots import Drawing
 from course_utils.widgets.descent import descent
 from course_utils.widgets.gradient_norms import gradient_norms
 from course_utils.widgets.layer_gradients import layer_gradients
+from course_utils.widgets.move_the_norm import move_the_norm
 from course_utils.widgets.panel import Panel, slider
+from course_utils.widgets.rank_collapse import rank_collapse
 from course_utils.widgets.start_from_identity import start_from_identity
 from course_utils.widgets.variance_ledger import variance_ledger
 
@@ -30,6 +32,12 @@ MOVES = {
     start_from_identity: {"b": [0.0, 0.1, 0.5, 1.0], "depth": [1, 4, 8, 12]},
     variance_ledger: {"b": [0.0, 0.1, 0.5, 1.0], "depth": [1, 10, 20, 50]},
     layer_gradients: {"a": [0.0, 0.1, 0.5, 1.0], "gamma": [0.2, 0.4, 0.5, 1.0]},
+    move_the_norm: {
+        "alpha": [0.5, 1.0, 2.0, 4.0],
+        "b": [0.1, 0.5, 1.0, 1.5],
+        "depth": [2, 12, 48, 96],
+    },
+    rank_collapse: {"a": [0.0, 0.5, 0.9, 1.0], "b": [0.1, 0.2, 1.0, 1.5], "depth": [1, 4, 12, 24]},
     gradient_norms: {
         "depth": [5, 10, 20, 30],
         "size": [0.1, 0.5, 0.7, 1.5],

@@ -199,3 +199,28 @@ def test_effective_depth_draws_shares_by_length_and_accuracy_by_blocks():
     left, right = plots.effective_depth(shares, [0, 5, 9], {"random": np.eye(3)}, "Title").axes
     assert np.allclose(left.lines[-1].get_ydata(), [0.3, 0.7])
     assert np.allclose(right.lines[0].get_ydata(), 1 / 3)
+
+
+def test_rank_collapse_draws_the_geometric_mean_and_names_both_ends():
+    spreads = {"plain": np.array([[1.0, 1.0], [1e-4, 1e-8]]), "residual": np.ones((2, 2))}
+    drawing = plots.rank_collapse(spreads, "Title")
+    plain, residual, *names = drawing.artists
+    assert np.allclose(plain.get_ydata(), [1, 1e-6])
+    assert [name.get_text() for name in names] == ["plain", "residual"]
+    drawing.update({"plain": np.zeros((3, 2)), "residual": np.ones((3, 2))})
+    assert np.allclose(plain.get_ydata(), plots.FLOAT64)
+    assert np.allclose(residual.get_xdata(), [0, 1, 2])
+    drawing.update({"plain": np.ones((2, 2)), "residual": np.ones((2, 2))})
+    heights = [name.get_position()[1] for name in names]
+    assert abs(heights[0] - heights[1]) >= 12, "names at one place stand one above the other"
+
+
+def test_dilution_draws_measured_and_predicted_from_block_one():
+    left, turned = {"now": np.array([[1.0], [0.5], [0.25]])}, {"now": np.array([[0.5], [0.4]])}
+    drawing = plots.dilution(
+        left, turned, {"now": (np.array([1, 0.6, 0.3]), np.array([0.5, 0.5]))}, "T"
+    )
+    lines = drawing.artists[:2]
+    assert np.allclose(lines[0].get_xydata(), [[1, 0.5], [2, 0.25]])
+    assert np.allclose(lines[1].get_xydata(), [[1, 0.5], [2, 0.4]])
+    assert np.allclose(drawing.artists[2].get_ydata(), [0.6, 0.3])

@@ -125,3 +125,97 @@ def test_paths_are_counted_in_relu_stacks_without_a_norm():
     ):
         with pytest.raises(ValueError, match="ReLUs without a norm are needed, got"):
             probes.path_shares(stack, torch.ones(1, 3), torch.ones(1, 3))
+
+
+def test_branch_jacobians_multiply_to_the_jacobian_of_the_stack():
+    torch.manual_seed(0)
+    for wire, options in (
+        (Wiring(), {"gate": 0.5}),
+        (Wiring(a=0), {"activation": "tanh", "start": "orthogonal"}),
+        (Wiring(norm="post"), {}),
+    ):
+        stack, h = DeepStack(4, 5, wire, **options), torch.randn(3, 5)
+        M = probes.branch_jacobians(stack, h)
+        whole = np.eye(5)
+        for block in M:
+            whole = (np.eye(5) + block) @ whole
+        chain = torch.nn.Sequential(*map(stack.block, range(4)))
+        for i in range(3):
+            assert np.allclose(whole[i], probes.jacobian(chain, h[i]), atol=1e-4)
+
+
+def test_cpu_seconds_are_the_least_of_all_runs():
+    calls = []
+
+    def work():
+        calls.append(sum(range(200_000 if not calls else 100)))
+
+    assert 0 <= probes.cpu_seconds(work, times=4) < 1e-3
+    assert len(calls) == 4
+
+
+def test_the_spread_of_tokens_is_the_part_that_is_not_their_mean():
+    x = np.array([[[3.0, 0.0], [3.0, 2.0]], [[1.0, 1.0], [1.0, 1.0]]])
+    assert np.allclose(probes.token_spread(x), [(2 / 22) ** 0.5, 0])
+    shifted = x - x.mean(-2, keepdims=True) + 1e-3
+    assert probes.token_spread(shifted)[0] > 0.99
+
+
+@pytest.mark.parametrize(
+    "wire", [Wiring(), Wiring(a=0.5, b=0.3, norm="pre"), Wiring(norm="post"), Wiring(a=0)]
+)
+def test_rank_collapse_runs_every_sublayer_as_wired(wire):
+    rng = np.random.default_rng(0)
+    layers = [
+        (backprop.random_attention(rng, 8, seeds=(2,)), feed)
+        for feed in (backprop.random_branch(rng, 8, 16, seeds=(2,)), None)
+    ]
+    x = rng.normal(size=(2, 5, 8))
+    spreads = probes.rank_collapse(layers, x, 2, wire)
+    assert spreads.shape == (3, 2)
+    h, norm = x, lambda u: backprop.layer_norm_forward(u)[0]
+    for f, g in layers:
+        for run in (
+            lambda u, f=f: backprop.multi_head_forward(f, u, 2)[0],
+            lambda u, g=g: backprop.feed_forward(g, u)[0],
+        )[: 1 if g is None else 2]:
+            h = wire.a * h + wire.b * run(norm(h) if wire.norm == "pre" else h)
+            h = norm(h) if wire.norm == "post" else h
+    assert np.allclose(spreads[-1], probes.token_spread(h))
+    with pytest.raises(ValueError, match="one norm"):
+        probes.rank_collapse(layers, x, 2, Wiring(norm="peri"))
+
+
+def test_attention_alone_loses_the_third_power_of_the_spread():
+    rng = np.random.default_rng(0)
+    layers = [(backprop.random_attention(rng, 32), None)]
+    mean, rest = rng.normal(size=(1, 32)), rng.normal(size=(16, 32))
+    small, smaller = (
+        probes.rank_collapse(layers, mean + size * rest, 4, Wiring(a=0))[1] for size in (1e-2, 1e-3)
+    )
+    assert 990 < small / smaller < 1010
+
+
+def test_dilution_follows_the_input_through_a_norm_on_the_trunk():
+    rng = np.random.default_rng(0)
+    branches = [backprop.random_branch(rng, 6, seeds=(2,)) for _ in range(3)]
+    x = rng.normal(size=(2, 5, 6))
+    for wire in (Wiring(a=0.8, b=0.5), Wiring(norm="pre"), Wiring(a=2.0, norm="post")):
+        left, turned = probes.dilution(branches, x, wire)
+        assert left.shape == (4, 2)
+        assert turned.shape == (3, 2)
+        h, kept = x, x
+        for branch in branches:
+            u = backprop.layer_norm_forward(h)[0] if wire.norm == "pre" else h
+            h = wire.a * h + wire.b * backprop.branch_forward(branch, u)[0]
+            kept = wire.a * kept
+            if wire.norm == "post":
+                scale = 1 / np.sqrt(h.var(-1, keepdims=True) + 1e-5)
+                h, kept = (h - h.mean(-1, keepdims=True)) * scale, kept * scale
+        assert np.allclose(left[-1], (kept**2).sum((1, 2)) / (h**2).sum((1, 2)))
+
+
+def test_a_block_that_only_stretches_turns_nothing():
+    still = [backprop.random_branch(np.random.default_rng(0), 4, gain=0)]
+    _, turned = probes.dilution(still, np.ones((2, 4)), Wiring(a=3.0))
+    assert np.allclose(turned, 0)

@@ -298,3 +298,15 @@ def test_a_measure_is_taken_on_each_batch_before_its_step():
     run = training.fit(lambda: nn.Linear(2, 2), draw, steps=4, measure=half_loss)
     np.testing.assert_array_equal(run.measured, run.loss / 2)
     assert training.fit(lambda: nn.Linear(2, 2), draw, steps=1).measured is None
+
+
+def test_steps_until_a_level_is_passed_on_average():
+    curve = np.zeros((10, 2, 3))
+    curve[4:, 0] = 1.0
+    curve[4, 1] = 5.0  # one lucky step is no mean
+    curve[7, 0, 2] = np.nan
+    steps = training.steps_until(curve, 0.99, mean=4)
+    assert steps.shape == (2, 3)
+    assert steps[0].tolist() == [8.0, 8.0, np.inf]
+    assert steps[1].tolist() == [5.0, 5.0, 5.0]
+    assert np.isinf(training.steps_until(curve[:, 1], 1.5, mean=4)).all()

@@ -1,3 +1,4 @@
+import re
 import time
 
 import numpy as np
@@ -9,14 +10,20 @@ from course_utils.widgets import scorecard as card
 from course_utils.widgets.descent import descent
 from course_utils.widgets.gradient_norms import gradient_norms
 from course_utils.widgets.layer_gradients import layer_gradients
+from course_utils.widgets.move_the_norm import move_the_norm, predicted
 from course_utils.widgets.predict import predict
+from course_utils.widgets.rank_collapse import rank_collapse
 from course_utils.widgets.recipe_picker import recipe_picker
 from course_utils.widgets.start_from_identity import MAX_DEPTH, start_from_identity
 from course_utils.widgets.train_live import train_live
 from course_utils.widgets.training_panel import TrainingPanel
 from course_utils.widgets.variance_ledger import variance_ledger
+from course_utils.wiring import Wiring
 
-PANELS = [descent, start_from_identity, variance_ledger, layer_gradients, train_live, recipe_picker]
+PANELS = [
+    descent, start_from_identity, variance_ledger, layer_gradients, train_live, recipe_picker,
+    rank_collapse, move_the_norm,
+]  # fmt: skip
 
 
 def drag(panel, name, value):
@@ -233,3 +240,38 @@ def test_the_score_card_is_restored_from_a_file(monkeypatch, tmp_path):
     assert "Restored" in message.value
     assert "1 of 8" in view.value
     assert progress.load()["affine"].points == 1
+
+
+def test_attention_without_a_shortcut_makes_all_tokens_the_same():
+    panel = rank_collapse(a=0, depth=3)
+    assert panel.sentence.startswith("F(h), attention only: after 3 layers the spread")
+    drag(panel, "depth", 4)
+    assert panel.sentence == "F(h), attention only: after 4 layers all tokens are the same."
+    drag(panel, "a", 1.0)
+    assert float(panel.sentence.split()[-1].rstrip(".")) > 0.5
+    panel.set(norm="post", feed_forward="yes", depth=1)
+    assert panel.sentence.startswith(
+        "norm(h + F(h)), attention and feed-forward: after 1 layer the"
+    )
+
+
+def test_a_norm_on_the_trunk_forgets_the_input_and_one_before_the_branch_wears_it_off():
+    panel = move_the_norm("post", depth=24)
+    share, last = map(float, re.findall(r"([\d.e-]+) %", panel.sentence))
+    assert share < 1e-3
+    assert 30 < last < 70
+    drag(panel, "depth", 2)
+    panel.set(norm="pre", depth=96)
+    share, last = map(float, re.findall(r"([\d.e-]+) %", panel.sentence))
+    assert 0.7 < share < 1.5
+    assert 0.7 < last < 1.5
+
+
+@pytest.mark.parametrize("a", [0.5, 1.0, 2.0])
+@pytest.mark.parametrize("norm", ["pre", "post", "none"])
+def test_the_formulas_of_dilution_are_what_is_measured(a, norm):
+    panel = move_the_norm(norm, a, 0.5, depth=12)
+    left, turned, formula = panel._compute(norm, a, 0.5, 12)
+    assert np.allclose(np.log(left["now"].mean(1)), np.log(formula["now"][0]), atol=1.6)
+    assert np.allclose(turned["now"].mean(1), formula["now"][1], atol=0.12)
+    assert predicted(Wiring(a, 0.5, norm), 12)[0].shape == (13,)

@@ -19,6 +19,7 @@ from course_utils.transformers.blocks import (
 )
 from course_utils.transformers.deep import DeepTransformer
 from course_utils.transformers.models import EncoderDecoder, TokenNet, sinusoids
+from course_utils.transformers.shaped import ShapedAttention, ShapedBlock, mirror
 from course_utils.transformers.sublayers import (
     FeedForward,
     MultiHeadAttention,
@@ -42,12 +43,15 @@ __all__ = [
     "PreNormBlock",
     "PreNormDecoderBlock",
     "ReZeroBlock",
+    "ShapedAttention",
+    "ShapedBlock",
     "TokenNet",
     "attention",
     "attention_weights",
     "causal_mask",
     "copy_torch",
     "cut_skips",
+    "mirror",
     "padding_mask",
     "sinusoids",
 ]

@@ -1,0 +1,102 @@
+"""Measure for lesson 10 how fast each placement of the norm learns: `make results ARGS=10`."""
+
+import numpy as np
+from torch import nn
+
+from course_utils import data, setup, training, transformers
+from course_utils.environment import progress
+
+SETTINGS = {
+    "nets": ["pre-norm", "post-norm", "post-norm, warm-up", "Peri-LN", "DeepNorm", "ReZero"],
+    "depths": [6, 12, 24],
+    "d_model": 32,
+    "n_heads": 2,
+    "steps": 300,
+    "warm_up": 100,
+    "learning_rates": [1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2],
+    "seeds": [0, 1, 2],
+}
+TOLERANCE = {"accuracy": 0.4, "steps": 150}
+
+
+def build(name, depth, settings):
+    """Build a transformer with its norm in the named place.
+
+    Parameters
+    ----------
+    name : str
+    depth : int
+    settings : dict
+
+    Returns
+    -------
+    nn.Module
+    """
+    sizes = settings["d_model"], settings["n_heads"], 2 * settings["d_model"]
+    make = {
+        "pre-norm": lambda: transformers.PreNormBlock(*sizes),
+        "post-norm": lambda: transformers.PostNormBlock(*sizes),
+        "Peri-LN": lambda: transformers.PeriNormBlock(*sizes),
+        "DeepNorm": lambda: transformers.DeepNormBlock(*sizes, depth=depth),
+        "ReZero": lambda: transformers.ReZeroBlock(*sizes),
+    }[name.removesuffix(", warm-up")]
+    # where no norm stands on the trunk, the last stream needs one
+    norm = nn.LayerNorm if name in ("pre-norm", "Peri-LN") else None
+    return transformers.TokenNet([make() for _ in range(depth)], 8, 8, sizes[0], norm=norm)
+
+
+def train(name, depth, settings) -> dict:
+    """Train one net at the rate that suits it best.
+
+    Parameters
+    ----------
+    name : str
+    depth : int
+    settings : dict
+
+    Returns
+    -------
+    dict
+        For each seed ``accuracy``, the mean of the last 20 steps, and ``steps`` until the mean of
+        20 steps passes 0.99 (all steps, if it never does); and the ``learning_rate``.
+    """
+    tried = {}
+
+    def score(rate):
+        run = training.fit(
+            lambda: build(name, depth, settings),
+            data.reversal_task(),
+            steps=settings["steps"],
+            learning_rates=(rate,),
+            seeds=settings["seeds"],
+            loss=training.cross_entropy,
+            warmup=settings["warm_up"] if name.endswith("warm-up") else 0,
+            measure=training.accuracy,
+        )
+        accuracy = np.nan_to_num(run.measured[-20:, 0]).mean(0)
+        steps = np.minimum(training.steps_until(run.measured[:, 0], 0.99), settings["steps"])
+        tried[rate] = {"accuracy": accuracy.tolist(), "steps": steps.tolist()}
+        # the sooner the better, among those who get there; the rest by how far they get
+        return accuracy - steps / settings["steps"]
+
+    rate, _ = training.at_best_rate(score, settings["learning_rates"])
+    return tried[rate] | {"learning_rate": rate}
+
+
+def measure(settings) -> dict:
+    """Train all nets at all depths.
+
+    Parameters
+    ----------
+    settings : dict
+        As `SETTINGS`.
+
+    Returns
+    -------
+    dict
+        For each net a list over the depths.
+    """
+    setup(seed=0)
+    jobs = [(name, depth) for name in settings["nets"] for depth in settings["depths"]]
+    found = {job: train(*job, settings) for job in progress(jobs, "nets of lesson 10")}
+    return {name: [found[name, depth] for depth in settings["depths"]] for name in settings["nets"]}
