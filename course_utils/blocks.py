@@ -508,15 +508,40 @@ class _Deep(torch.autograd.Function):
 
     @staticmethod
     def vmap(info, in_dims, *inputs):
-        # each copy comes with an axis of its own, of length 1: the copies take its place
-        tensors = []
-        for t, dim in zip(inputs[:3], in_dims[:3], strict=True):
-            if t is not None:
-                t = t[None].expand(info.batch_size, *t.shape) if dim is None else t.movedim(dim, 0)
-                t = t.flatten(0, 1)
-            tensors.append(t)
-        H = _Deep.apply(*tensors, *inputs[3:])
+        H = _Deep.apply(*merge_copies(inputs[:3], in_dims, info.batch_size), *inputs[3:])
         return H.unflatten(0, (info.batch_size, -1)), 0
+
+
+def merge_copies(tensors, in_dims, batch_size):
+    """Put the copies of a `vmap` where each tensor has an axis of length 1 for them.
+
+    Parameters
+    ----------
+    tensors : sequence of Tensor or None
+        Each with an axis 0 of its own, for copies.
+    in_dims : sequence of int or None
+        Where `vmap` put its axis; None for a tensor that all copies share.
+    batch_size : int
+        How many copies there are.
+
+    Returns
+    -------
+    list of Tensor or None
+        With all copies on axis 0.
+
+    Examples
+    --------
+    >>> each, shared = merge_copies([torch.ones(1, 4, 3), torch.ones(1, 3)], [1, None], 4)
+    >>> each.shape, shared.shape
+    (torch.Size([4, 3]), torch.Size([4, 3]))
+    """
+    merged = []
+    for t, dim in zip(tensors, in_dims, strict=False):
+        if t is not None:
+            t = t[None].expand(batch_size, *t.shape) if dim is None else t.movedim(dim, 0)
+            t = t.flatten(0, 1)
+        merged.append(t)
+    return merged
 
 
 def _arrays(layers, gate):

@@ -162,6 +162,135 @@ def reversal_task(batch=32, tokens=8, seq=8):
     return draw
 
 
+_SMALL = """
+zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen
+sixteen seventeen eighteen nineteen
+"""
+_TENS = "twenty thirty forty fifty sixty seventy eighty ninety"
+ONES, TENS = _SMALL.split(), _TENS.split()
+PAD, START, END = 0, 1, 2  # the first tokens of both vocabularies
+WORDS = ("<pad>", "<start>", "<end>", *ONES, *TENS, "hundred", "and", "thousand")
+DIGITS = ("<pad>", "<start>", "<end>", *"0123456789")
+
+
+def spell(number) -> list:
+    """Say a number in English words.
+
+    Parameters
+    ----------
+    number : int
+        From 0 to 99,999.
+
+    Returns
+    -------
+    list of str
+        At most eight, all of them in `WORDS`.
+
+    Raises
+    ------
+    ValueError
+        If the number is out of that range.
+
+    Examples
+    --------
+    >>> " ".join(spell(40_318))
+    'forty thousand three hundred and eighteen'
+    """
+    if not 0 <= number < 100_000:
+        raise ValueError(f"numbers from 0 to 99999 are spelled, got {number}")
+    if number < 20:
+        return [ONES[number]]
+    if number < 100:
+        return [TENS[number // 10 - 2], *(spell(number % 10) if number % 10 else [])]
+    size, name, link = (1000, "thousand", []) if number >= 1000 else (100, "hundred", ["and"])
+    rest = [*link, *spell(number % size)] if number % size else []
+    return [*spell(number // size), name, *rest]
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """Hold numbers as words and as digits, split once and for all.
+
+    Attributes
+    ----------
+    words_train, words_test : ndarray, shape (5600, 8) and (400, 8), int64
+        Places in `WORDS`, padded at the end.
+    digits_train, digits_test : ndarray, shape (5600, 7) and (400, 7), int64
+        Places in `DIGITS`: a start, up to five digits, an end, padding.
+    """
+
+    words_train: np.ndarray
+    digits_train: np.ndarray
+    words_test: np.ndarray
+    digits_test: np.ndarray
+
+
+def numbers() -> Numbers:
+    """Draw 6000 different numbers below 100,000, as words and as digits.
+
+    Returns
+    -------
+    Numbers
+        The same for every seed.
+
+    References
+    ----------
+    First used in notebooks/12_encoder_decoder.ipynb.
+
+    Examples
+    --------
+    >>> n = numbers()
+    >>> " ".join(WORDS[i] for i in n.words_test[0] if i)
+    'fifty eight thousand seven hundred and fifty one'
+    >>> [DIGITS[i] for i in n.digits_test[0]]
+    ['<start>', '5', '8', '7', '5', '1', '<end>']
+    """
+    drawn = np.random.default_rng(0).choice(100_000, 6000, replace=False)
+    words, digits = np.full((6000, 8), PAD), np.full((6000, 7), PAD)
+    for row, number in enumerate(drawn.tolist()):
+        said = [WORDS.index(word) for word in spell(number)]
+        written = [START, *(DIGITS.index(digit) for digit in str(number)), END]
+        words[row, : len(said)], digits[row, : len(written)] = said, written
+    return Numbers(words[:5600], digits[:5600], words[5600:], digits[5600:])
+
+
+def numbers_task(batch=64):
+    """Make a task of the training numbers: from words, and the digits so far, to the next digit.
+
+    Parameters
+    ----------
+    batch : int
+
+    Returns
+    -------
+    callable
+        Maps a `torch.Generator` to x, shape (batch, 8 + 6), words and digits without the last
+        side by side, and y, shape (batch, 6), digits without the first, as `training.fit`
+        wants it. Both int64, `PAD` where a number is over.
+
+    References
+    ----------
+    First used in notebooks/12_encoder_decoder.ipynb.
+
+    Examples
+    --------
+    >>> import torch
+    >>> x, y = numbers_task(2)(torch.Generator().manual_seed(0))
+    >>> x.shape, torch.equal(x[:, 9:], y[:, :-1])
+    (torch.Size([2, 14]), True)
+    """
+    import torch  # here, so that the NumPy lessons need not wait for it
+
+    n = numbers()
+    words, digits = torch.from_numpy(n.words_train), torch.from_numpy(n.digits_train)
+
+    def draw(generator):
+        chosen = torch.randint(len(words), (batch,), generator=generator)
+        return torch.cat([words[chosen], digits[chosen, :-1]], 1), digits[chosen, 1:]
+
+    return draw
+
+
 def linear_task(target, batch=64):
     """Make a task without end: normal inputs x, answers x @ target.
 

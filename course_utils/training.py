@@ -9,7 +9,6 @@ import torch
 from torch.func import functional_call, stack_module_state, vmap
 
 from course_utils import backprop
-from course_utils.blocks import DeepStack
 from course_utils.environment import progress
 
 BATCH_SEED = 1_000_000
@@ -35,13 +34,15 @@ def mse(prediction, target):
     return (prediction - target).square().flatten(1).mean(1)
 
 
-def cross_entropy(prediction, target):
+def cross_entropy(prediction, target, ignore=None):
     """Average −log of the probability that softmax gives to the right class.
 
     Parameters
     ----------
-    prediction : Tensor, shape (copies, batch, classes)
-    target : Tensor, shape (copies, batch), int64
+    prediction : Tensor, shape (copies, batch, ..., classes)
+    target : Tensor, shape (copies, batch, ...), int64
+    ignore : int, optional
+        A class, such as padding, whose places are left out of the average.
 
     Returns
     -------
@@ -53,7 +54,10 @@ def cross_entropy(prediction, target):
     tensor([10., 10.])
     """
     log_probability = prediction.log_softmax(-1).gather(-1, target.unsqueeze(-1))
-    return -log_probability.flatten(1).mean(1)
+    if ignore is None:
+        return -log_probability.flatten(1).mean(1)
+    counts = (target != ignore).flatten(1).to(log_probability)
+    return -(log_probability.flatten(1) * counts).sum(1) / counts.sum(1)
 
 
 def accuracy(prediction, target):
@@ -61,8 +65,8 @@ def accuracy(prediction, target):
 
     Parameters
     ----------
-    prediction : Tensor, shape (copies, batch, classes)
-    target : Tensor, shape (copies, batch), int64
+    prediction : Tensor, shape (copies, batch, ..., classes)
+    target : Tensor, shape (copies, batch, ...), int64
 
     Returns
     -------
@@ -111,8 +115,8 @@ class Run:
     Attributes
     ----------
     loss : ndarray, shape (steps, learning_rates, seeds)
-        Training loss before each step; shorter where training was interrupted or every
-        copy had diverged.
+        Training loss before each step; shorter where training was interrupted, every copy
+        had diverged, or all had reached what was asked for.
     learning_rates : tuple of float
     seeds : tuple of int
     diverged : tuple of Divergence
@@ -147,6 +151,28 @@ class Run:
         if not np.isfinite(mean).any():
             raise ValueError(f"training diverged at every learning rate, {self.learning_rates}")
         return int(np.argmin(np.where(np.isfinite(mean), mean, np.inf)))
+
+    def steps_to(self, level) -> np.ndarray:
+        """Count the batches until each copy's measure first was at least `level`.
+
+        Parameters
+        ----------
+        level : float
+
+        Returns
+        -------
+        ndarray, shape (learning_rates, seeds)
+            Infinite where that did not happen.
+
+        Examples
+        --------
+        >>> measured = np.array([0.1, 0.6, 0.4, 0.9]).reshape(4, 1, 1)
+        >>> run = Run(measured, (0.1,), (0,), None, {}, (), measured)
+        >>> run.steps_to(0.5), run.steps_to(0.95)
+        (array([[2.]]), array([[inf]]))
+        """
+        reached = self.measured >= level
+        return np.where(reached.any(0), reached.argmax(0) + 1, np.inf)
 
     def evaluate(self, x, y, loss=mse) -> np.ndarray:
         """Measure the loss of every trained copy on one batch.
@@ -197,6 +223,7 @@ def fit(
     clip=None,
     warmup=0,
     measure=None,
+    until=None,
 ):
     """Train one copy of a model per learning rate and seed, all in one batched tensor.
 
@@ -223,6 +250,8 @@ def fit(
         Steps over which the learning rate grows linearly to its full size.
     measure : callable, optional
         Maps predictions and targets to (copies,), as `loss` does; kept for every step.
+    until : float, optional
+        Training stops once each copy has had a measure of at least this.
 
     Returns
     -------
@@ -233,7 +262,8 @@ def fit(
     Raises
     ------
     ValueError
-        If `steps` is smaller than 1, or there is no seed or no learning rate.
+        If `steps` is smaller than 1, there is no seed or no learning rate, or `until` has no
+        measure.
 
     References
     ----------
@@ -255,6 +285,8 @@ def fit(
             "fit needs at least one step, one learning rate and one seed, got "
             f"steps={steps}, learning_rates={learning_rates}, seeds={seeds}"
         )
+    if until is not None and measure is None:
+        raise ValueError(f"until needs a measure, got until={until} and measure=None")
     models = []
     with torch.random.fork_rng(devices=[]):
         for seed in seeds:
@@ -265,7 +297,7 @@ def fit(
     # another seed than the weights', or the first batches would repeat their numbers
     generators = [torch.Generator().manual_seed(BATCH_SEED + seed) for seed in seeds]
     adam = _Adam(flat, torch.tensor(learning_rates).repeat_interleave(len(seeds)), clip, warmup)
-    history, measured, diverged = [], [], {}
+    history, measured, diverged, done = [], [], {}, torch.zeros(len(copies), dtype=torch.bool)
     try:
         for step in progress(range(steps), "training"):
             batches = [draw(generator) for generator in generators] * len(learning_rates)
@@ -284,6 +316,11 @@ def fit(
             if len(diverged) == len(copies):
                 print(f"Training stopped, every copy diverged. {next(iter(diverged.values()))}.")
                 break
+            if until is not None:
+                done |= measured[-1] >= until
+                done[list(diverged)] = True
+                if done.all():
+                    break
             adam.step()
     except KeyboardInterrupt:
         if not history:
@@ -386,7 +423,7 @@ def _first_nonfinite(model, parameters, gradients, x, losses, copy):
     def watch(name, module):
         def look(module, inputs, output):
             if not found and not output.isfinite().all():
-                block = module.first_nonfinite(*inputs) if isinstance(module, DeepStack) else None
+                block = module.first_nonfinite(*inputs) if _is_deep(module) else None
                 found.append(_name(name, module, block))
 
         return module.register_forward_hook(look)
@@ -408,10 +445,15 @@ def _last_bad_gradient(model, parameters, gradients, copy):
         if bad.any():
             owner = name.rpartition(".")[0]
             module, block = model.get_submodule(owner), None
-            if isinstance(module, DeepStack):
+            if _is_deep(module):
                 block = bad.flatten(1).any(1).nonzero().max().item()
             return _name(owner, module, block)
     raise AssertionError("no gradient of a diverged copy is bad")
+
+
+def _is_deep(module):
+    """Whether one module holds many blocks, on axis 0 of each weight."""
+    return hasattr(module, "first_nonfinite")
 
 
 def _name(name, module, block):

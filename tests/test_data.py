@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 
 from course_utils import data
 
@@ -25,3 +26,62 @@ def test_a_rotation_turns_every_vector_by_the_same_angle(angle):
 def test_an_odd_width_is_refused():
     with pytest.raises(ValueError, match="got 5"):
         data.rotation(5, 1.0)
+
+
+def test_a_reversed_sequence_is_the_answer():
+    draw = data.reversal_task(16, tokens=3, seq=5)
+    x, y = draw(torch.Generator().manual_seed(0))
+    assert x.shape == y.shape == (16, 5)
+    assert torch.equal(y.flip(1), x)
+    assert x.unique().tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (0, "zero"),
+        (13, "thirteen"),
+        (40, "forty"),
+        (85, "eighty five"),
+        (100, "one hundred"),
+        (707, "seven hundred and seven"),
+        (1005, "one thousand five"),
+        (20_000, "twenty thousand"),
+        (99_999, "ninety nine thousand nine hundred and ninety nine"),
+    ],
+)
+def test_numbers_are_spelled(number, words):
+    assert " ".join(data.spell(number)) == words
+
+
+def test_no_two_numbers_are_spelled_alike():
+    spelled = [tuple(data.spell(number)) for number in range(0, 100_000, 7)]
+    assert len(set(spelled)) == len(spelled)
+    assert max(map(len, spelled)) == 8
+    assert {word for words in spelled for word in words} == set(data.WORDS[3:])
+
+
+@pytest.mark.parametrize("number", [-1, 100_000])
+def test_other_numbers_are_refused(number):
+    with pytest.raises(ValueError, match=f"got {number}"):
+        data.spell(number)
+
+
+def test_words_and_digits_say_the_same_and_no_number_is_in_both_parts():
+    n, read = data.numbers(), {}
+    for part in ("train", "test"):
+        words, digits = getattr(n, f"words_{part}"), getattr(n, f"digits_{part}")
+        read[part] = [int("".join(data.DIGITS[i] for i in row if i > data.END)) for row in digits]
+        for row, number in zip(words, read[part], strict=True):
+            assert [data.WORDS[i] for i in row if i != data.PAD] == data.spell(number)
+        assert (digits[:, 0] == data.START).all()
+        assert ((digits == data.END).sum(1) == 1).all()
+    assert len(set(read["train"]) | set(read["test"])) == 6000
+
+
+def test_the_next_digit_is_the_answer():
+    x, y = data.numbers_task(32)(torch.Generator().manual_seed(0))
+    assert x.shape == (32, 14)
+    assert y.shape == (32, 6)
+    assert torch.equal(x[:, 9:], y[:, :-1])
+    assert (x[:, 8] == data.START).all()

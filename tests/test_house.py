@@ -81,11 +81,12 @@ def test_exercise_cells_keep_their_ids_within_an_edition():
     assert now - set(edition) == set(), "add these ids to tests/edition.txt"
 
 
-def test_no_answer_of_an_exercise_stands_in_a_lesson_or_in_blocks():
+def test_no_answer_of_an_exercise_stands_in_a_lesson_or_among_the_modules():
     public = "\n".join(
         cell.source for stem in STEMS for cell in house.code_cells(house.read("notebooks", stem))
     )
-    public += (house.PACKAGE / "blocks.py").read_text(encoding="utf-8")
+    modules = (house.PACKAGE / "blocks.py", *(house.PACKAGE / "transformers").glob("*.py"))
+    public += "\n".join(path.read_text(encoding="utf-8") for path in modules)
     for stem in STEMS:
         for cell in house.code_cells(house.read("solutions", stem)):
             if cell.id.endswith("-answer"):

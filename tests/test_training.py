@@ -3,7 +3,8 @@ import pytest
 import torch
 from torch import nn
 
-from course_utils import backprop, training
+from course_utils import training
+from course_utils.backprop import tapes
 from course_utils.blocks import DeepStack, Stack
 from course_utils.data import digits_task
 from course_utils.wiring import RESIDUAL
@@ -90,7 +91,20 @@ def test_an_interrupt_keeps_what_was_trained(capsys):
     assert "after 7 of 100 steps" in capsys.readouterr().out
 
 
+def test_training_stops_when_every_copy_is_good_enough():
+    options = {"learning_rates": (1e-3, 1e30), "seeds": (0, 1), "measure": training.accuracy}
+    run = fit_digits(deep_model(gate=0.0), steps=300, until=0.7, **options)
+    steps = run.steps_to(0.7)
+    assert (run.measured[:, 0].max(0) >= 0.7).all()
+    assert len(run.loss) == steps[0].max() < 300
+    assert np.isinf(steps[1]).all()  # these diverged, and nobody waits for them
+    longer = fit_digits(deep_model(gate=0.0), steps=len(run.loss) + 5, **options)
+    assert np.array_equal(longer.loss[: len(run.loss)], run.loss, equal_nan=True)
+
+
 def test_errors_quote_what_came():
+    with pytest.raises(ValueError, match=r"until needs a measure, got until=0.9"):
+        training.fit(make_model, draw, steps=1, until=0.9)
     with pytest.raises(ValueError, match="steps=0"):
         training.fit(make_model, draw, steps=0)
     with pytest.raises(ValueError, match=r"seeds=\(\)"):
@@ -233,9 +247,18 @@ def test_accuracy_and_cross_entropy_are_torchs():
     assert torch.allclose(training.accuracy(logits, y).double(), share, atol=1e-7)
 
 
+def test_what_is_ignored_counts_neither_above_nor_below_the_line():
+    logits, y = torch.randn(3, 5, 4, 10), torch.randint(10, (3, 5, 4))
+    expected = [
+        nn.functional.cross_entropy(p.flatten(0, 1), t.flatten(), ignore_index=2)
+        for p, t in zip(logits, y, strict=True)
+    ]
+    assert torch.allclose(training.cross_entropy(logits, y, ignore=2), torch.stack(expected))
+
+
 def test_no_memory_is_held_after_training():
     fit_digits(deep_model(gate=0.0), steps=2)
-    assert backprop.deep._lent.tape is None
+    assert tapes.lent() is None
 
 
 def test_a_trained_copy_is_taken_out_as_a_module():

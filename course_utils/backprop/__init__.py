@@ -5,7 +5,8 @@ axes, so many networks are one batched tensor. float32 stays float32.
 
 Two kinds of stack: `forward` and `backward` take blocks of two-layer branches one by one;
 `deep_forward` and `deep_backward` take a thousand one-layer branches as one tensor.
-`pre_norm_forward` and `pre_norm_backward` are a transformer block, composed of its parts.
+`pre_norm_forward` and `pre_norm_backward` are a transformer block, composed of its parts,
+`deep_transformer_forward` and `deep_transformer_backward` a hundred of them as four tensors.
 """
 
 from course_utils.backprop.attention import (
@@ -32,7 +33,11 @@ from course_utils.backprop.deep import (
     Layers,
     deep_backward,
     deep_forward,
-    free,
+)
+from course_utils.backprop.deep_transformer import (
+    DeepBlocks,
+    deep_transformer_backward,
+    deep_transformer_forward,
 )
 from course_utils.backprop.norms import (
     LayerNorm,
@@ -55,6 +60,9 @@ from course_utils.backprop.stacks import (
     backward,
     forward,
 )
+from course_utils.backprop.tapes import (
+    free,
+)
 from course_utils.backprop.transformer import (
     TransformerBlock,
     pre_norm_backward,
@@ -65,6 +73,7 @@ __all__ = [
     "ACTIVATIONS",
     "Attention",
     "Branch",
+    "DeepBlocks",
     "Gated",
     "LayerNorm",
     "Layers",
@@ -77,6 +86,8 @@ __all__ = [
     "branch_forward",
     "deep_backward",
     "deep_forward",
+    "deep_transformer_backward",
+    "deep_transformer_forward",
     "feed_backward",
     "feed_forward",
     "forward",

@@ -1,11 +1,11 @@
 """Stacks of a thousand one-layer branches, all layers in one tensor."""
 
-import threading
 from typing import NamedTuple
 
 import numpy as np
 
 from course_utils.backprop.norms import layer_norm_backward, layer_norm_forward
+from course_utils.backprop.tapes import Tape
 from course_utils.wiring import Wiring
 
 
@@ -74,7 +74,7 @@ def deep_forward(layers, x, wiring: Wiring, keep=True, activation="relu"):
         raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {activation!r}")
     depth, norm = layers.W.shape[1], wiring.one_norm()
     pre, post = norm == "pre", norm == "post"
-    tape = _Tape.take(depth, x, keep, activation)
+    tape = _Tape.take(depth, x.shape, x.dtype, keep, activation)
     weights, gates = layers.W.swapaxes(0, 1), _gates(layers.gate, wiring.b, depth, x)
     streams, z, zero = tape.streams, tape.z, tape.zero
     h = tape.h if pre else streams[0]
@@ -93,7 +93,7 @@ def deep_forward(layers, x, wiring: Wiring, keep=True, activation="relu"):
             F = np.maximum(z, zero, out=z)
         if gate is not None:
             F = np.multiply(F, gate, out=z)
-        h = np.add(_times(wiring.a, h), F, out=h if pre else streams[i + 1])
+        h = np.add(times(wiring.a, h), F, out=h if pre else streams[i + 1])
         if post:
             _, (_, tape.scales[i]) = layer_norm_forward(h, 0, out=h)
     return np.ascontiguousarray(np.moveaxis(h, 0, -1)), tape
@@ -173,7 +173,7 @@ def deep_backward(layers, cache, dH, wiring: Wiring):
             step = tape.z
             if pre:
                 step = layer_norm_backward((streams[i], scales[i]), step, 0)
-            np.add(_times(wiring.a, d), step, out=d)
+            np.add(times(wiring.a, d), step, out=d)
         errors = tape.errors[: high - low].swapaxes(1, 2)
         inputs = tape.X[low:high].swapaxes(1, 2)
         np.matmul(errors, inputs.mT, out=dW[:, low:high].swapaxes(0, 1))
@@ -190,16 +190,6 @@ def deep_backward(layers, cache, dH, wiring: Wiring):
     return np.ascontiguousarray(np.moveaxis(d, 0, -1)), Layers(dW, dgate)
 
 
-def free():
-    """Give back the memory that `deep_forward` holds for its next call.
-
-    Examples
-    --------
-    >>> free()
-    """
-    _lent.tape = None
-
-
 def _gates(gate, b, depth, x):
     """Say by what each block multiplies F, as an array over (width, copies, batch)."""
     if gate is None:
@@ -209,28 +199,42 @@ def _gates(gate, b, depth, x):
     return list(gate.repeat(x.shape[1], -1) if gate.shape[1] == 1 else gate)
 
 
-def _times(a, h):
+def times(a, h):
+    """Multiply a stream by its gain, without work where the gain is 1.
+
+    Parameters
+    ----------
+    a : float
+    h : ndarray
+
+    Returns
+    -------
+    ndarray or scalar
+        h itself for a = 1; 0 for a = 0, whatever h holds.
+
+    Examples
+    --------
+    >>> h = np.ones(2)
+    >>> times(1, h) is h, times(0, h), times(0.5, h)
+    (True, np.float64(0.0), array([0.5, 0.5]))
+    """
     return h if a == 1 else h.dtype.type(0) if a == 0 else h.dtype.type(a) * h
 
 
-_lent = threading.local()  # a panel may train on another thread than a cell
+class _Tape(Tape):
+    """What `deep_forward` leaves for `deep_backward`."""
 
-
-class _Tape:
-    """What one forward pass leaves for the backward pass, in memory that is used again."""
-
-    def __init__(self, depth, x, keep, activation):
-        copies, batch, width = x.shape
-        self.key, self.filled = (depth, x.shape, x.dtype, keep, activation), keep
-        self.activation = activation
-        shape = width, copies, batch
+    def __init__(self, depth, x_shape, dtype, keep, activation):
+        super().__init__((depth, x_shape, dtype, keep, activation), keep)
+        copies, batch, width = x_shape
+        self.activation, shape = activation, (width, copies, batch)
         # inputs of the branches, each with its row of ones; without `keep` all in one place
-        self.X = np.ones((depth + 1 if keep else 1, width + 1, copies, batch), x.dtype)
+        self.X = np.ones((depth + 1 if keep else 1, width + 1, copies, batch), dtype)
         # for the slope: of a relu whether z > 0, of a tanh F itself
-        kind = bool if activation == "relu" else x.dtype
+        kind = bool if activation == "relu" else dtype
         marks = np.empty((depth if keep else 1, *shape), kind)
-        self.errors = np.empty((CHUNK, *shape), x.dtype)
-        self.z, self.h, self.zero = (np.zeros(shape, x.dtype) for _ in range(3))
+        self.errors = np.empty((CHUNK, *shape), dtype)
+        self.z, self.h, self.zero = (np.zeros(shape, dtype) for _ in range(3))
         # views are made once: at this size making one costs as much as computing with it
         places = range(depth + 1) if keep else [0] * (depth + 1)
         self.streams = [self.X[i, :width] for i in places]
@@ -240,19 +244,3 @@ class _Tape:
         self.numbers = [mark.view(np.int8) if kind is bool else mark for mark in self.marks]
         self.errors_by_copy = list(self.errors.swapaxes(1, 2))
         self.z_by_copy, self.scales = self.z.swapaxes(0, 1), [None] * depth
-
-    @classmethod
-    def take(cls, depth, x, keep, activation):
-        tape, key = getattr(_lent, "tape", None), (depth, x.shape, x.dtype, keep, activation)
-        if tape is None or tape.key != key:
-            return cls(depth, x, keep, activation)
-        _lent.tape, tape.filled = None, True
-        return tape
-
-    def open(self):
-        if not self.filled:
-            raise ValueError("the cache serves one backward pass, of a forward pass with keep=True")
-        self.filled = False
-
-    def lend(self):
-        _lent.tape = self

@@ -1,7 +1,7 @@
 """Attention, transformer blocks and the networks of lessons 09 to 12, in torch.
 
 `sublayers` holds the parts, `blocks` joins them to the stream as a `wiring.Wiring` says,
-`models` goes from tokens to logits.
+`models` goes from tokens to logits, `deep` makes a hundred blocks fast.
 """
 
 from course_utils.transformers.blocks import (
@@ -15,8 +15,10 @@ from course_utils.transformers.blocks import (
     PreNormDecoderBlock,
     ReZeroBlock,
     copy_torch,
+    cut_skips,
 )
-from course_utils.transformers.models import TokenNet
+from course_utils.transformers.deep import DeepTransformer
+from course_utils.transformers.models import EncoderDecoder, TokenNet, sinusoids
 from course_utils.transformers.shaped import ShapedAttention, ShapedBlock, mirror
 from course_utils.transformers.sublayers import (
     FeedForward,
@@ -30,7 +32,9 @@ from course_utils.transformers.sublayers import (
 __all__ = [
     "DecoderBlock",
     "DeepNormBlock",
+    "DeepTransformer",
     "EncoderBlock",
+    "EncoderDecoder",
     "FeedForward",
     "MultiHeadAttention",
     "PeriNormBlock",
@@ -46,6 +50,8 @@ __all__ = [
     "attention_weights",
     "causal_mask",
     "copy_torch",
+    "cut_skips",
     "mirror",
     "padding_mask",
+    "sinusoids",
 ]

@@ -1,5 +1,7 @@
 """Transformer blocks, named after the place of their norm. Each sublayer is a `blocks.Block`."""
 
+import dataclasses
+
 import torch
 from torch import nn
 
@@ -184,8 +186,8 @@ class PeriNormBlock(EncoderBlock):
 class DeepNormBlock(EncoderBlock):
     """Norm the stream after a sum in which h counts more: h ← norm(α·h + F(h)).
 
-    α = (2·depth)^¼ for each shortcut; the weights of values, of heads and of the feed-forward
-    sublayer start β = (8·depth)^−¼ times as large, those of queries and keys do not.
+    α = (2·depth)^¼ for each shortcut. All weights start as Xavier draws them; those of values,
+    of heads and of the feed-forward sublayer are then multiplied by β = (8·depth)^−¼.
 
     Parameters
     ----------
@@ -217,9 +219,10 @@ class DeepNormBlock(EncoderBlock):
         alpha, beta = (2 * depth) ** 0.25, (8 * depth) ** -0.25
         super().__init__(d_model, n_heads, d_ff, wiring=Wiring(alpha, norm="post"), norm=norm)
         attend, feed = self.attend.branch, self.feed.branch
-        with torch.no_grad():
-            for linear in (attend.value, attend.out, feed.inner, feed.outer):
-                linear.weight *= beta
+        for linear in (attend.query, attend.key):
+            nn.init.xavier_uniform_(linear.weight)
+        for linear in (attend.value, attend.out, feed.inner, feed.outer):
+            nn.init.xavier_uniform_(linear.weight, gain=beta)
 
 
 class ReZeroBlock(EncoderBlock):
@@ -290,6 +293,32 @@ class PostNormDecoderBlock(DecoderBlock):
 
     def __init__(self, d_model, n_heads, d_ff=None, norm=nn.LayerNorm):
         super().__init__(d_model, n_heads, d_ff, wiring=Wiring(norm="post"), norm=norm)
+
+
+def cut_skips(blocks, *sublayers):
+    """Take the shortcuts of some sublayers away: a = 0, the norm stays where it is.
+
+    Parameters
+    ----------
+    blocks : iterable of EncoderBlock or DecoderBlock
+        Changed in place.
+    *sublayers : {"attend", "cross", "feed"}
+
+    References
+    ----------
+    Used in notebooks/12_encoder_decoder.ipynb.
+
+    Examples
+    --------
+    >>> block = PostNormDecoderBlock(8, n_heads=2)
+    >>> cut_skips([block], "cross")
+    >>> block.attend.wiring.equation(), block.cross.wiring.equation()
+    ('norm(h + F(h))', 'norm(F(h))')
+    """
+    for block in blocks:
+        for name in sublayers:
+            sublayer = getattr(block, name)
+            sublayer.wiring = dataclasses.replace(sublayer.wiring, a=0.0)
 
 
 @torch.no_grad()

@@ -129,13 +129,19 @@ def test_modules_equal_what_is_derived_in_numpy(cross):
     assert close(feed(x), torch.from_numpy(backprop.feed_forward(branch, x.numpy())[0]))
 
 
-def test_the_start_is_xaviers_with_biases_of_0():
+def test_the_start_is_that_of_torchs_transformer_with_biases_of_0():
     torch.manual_seed(0)
+    layer = nn.Transformer(64, 4, 1, 1, 256, batch_first=True).encoder.layers[0]
     attend, feed = MultiHeadAttention(64, 4), FeedForward(64)
-    for linear in (attend.query, attend.key, attend.value, attend.out, feed.inner, feed.outer):
+    theirs = (
+        *layer.self_attn.in_proj_weight.chunk(3),
+        *(m.weight for m in (layer.self_attn.out_proj, layer.linear1, layer.linear2)),
+    )
+    mine = attend.query, attend.key, attend.value, attend.out, feed.inner, feed.outer
+    for linear, expected in zip(mine, theirs, strict=True):
         assert not linear.bias.any()
-        assert 0.9 < linear.weight.var() * sum(linear.weight.shape) / 2 < 1.1
-    assert feed.inner.out_features == 256
+        assert linear.weight.shape == expected.shape
+        assert 0.98 < linear.weight.abs().max() / expected.abs().max() < 1.02
 
 
 def test_heads_that_do_not_fit_are_refused():
