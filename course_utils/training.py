@@ -152,12 +152,14 @@ class Run:
             raise ValueError(f"training diverged at every learning rate, {self.learning_rates}")
         return int(np.argmin(np.where(np.isfinite(mean), mean, np.inf)))
 
-    def steps_to(self, level) -> np.ndarray:
+    def steps_to(self, level, mean=1) -> np.ndarray:
         """Count the batches until each copy's measure first was at least `level`.
 
         Parameters
         ----------
         level : float
+        mean : int
+            How many batches are averaged, against chance.
 
         Returns
         -------
@@ -171,8 +173,9 @@ class Run:
         >>> run.steps_to(0.5), run.steps_to(0.95)
         (array([[2.]]), array([[inf]]))
         """
-        reached = self.measured >= level
-        return np.where(reached.any(0), reached.argmax(0) + 1, np.inf)
+        windows = np.lib.stride_tricks.sliding_window_view(np.nan_to_num(self.measured), mean, 0)
+        reached = windows.mean(-1) >= level
+        return np.where(reached.any(0), reached.argmax(0) + float(mean), np.inf)
 
     def evaluate(self, x, y, loss=mse) -> np.ndarray:
         """Measure the loss of every trained copy on one batch.
@@ -334,32 +337,6 @@ def fit(
     )
     copies_lost = tuple(diverged.values())
     return Run(loss_array, learning_rates, seeds, model, parameters, copies_lost, measured_array)
-
-
-def steps_until(measured, level, mean=20):
-    """Find after how many steps the mean of the last few first passes a level.
-
-    Parameters
-    ----------
-    measured : ndarray, shape (steps, ...)
-        Such as `Run.measured`.
-    level : float
-    mean : int
-        How many steps are averaged.
-
-    Returns
-    -------
-    ndarray, shape (...)
-        Infinite where the level is never passed.
-
-    Examples
-    --------
-    >>> steps_until(np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 0.0]]), 0.9, mean=2)
-    array([ 3., inf])
-    """
-    windows = np.lib.stride_tricks.sliding_window_view(np.nan_to_num(measured), mean, 0).mean(-1)
-    passed = windows > level
-    return np.where(passed.any(0), passed.argmax(0) + float(mean), np.inf)
 
 
 def at_best_rate(score, learning_rates):

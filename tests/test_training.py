@@ -300,13 +300,11 @@ def test_a_measure_is_taken_on_each_batch_before_its_step():
     assert training.fit(lambda: nn.Linear(2, 2), draw, steps=1).measured is None
 
 
-def test_steps_until_a_level_is_passed_on_average():
+def test_steps_to_a_level_that_a_mean_of_steps_reaches():
     curve = np.zeros((10, 2, 3))
     curve[4:, 0] = 1.0
     curve[4, 1] = 5.0  # one lucky step is no mean
     curve[7, 0, 2] = np.nan
-    steps = training.steps_until(curve, 0.99, mean=4)
-    assert steps.shape == (2, 3)
-    assert steps[0].tolist() == [8.0, 8.0, np.inf]
-    assert steps[1].tolist() == [5.0, 5.0, 5.0]
-    assert np.isinf(training.steps_until(curve[:, 1], 1.5, mean=4)).all()
+    run = training.Run(curve, (0.1, 0.2), (0, 1, 2), None, {}, (), curve)
+    assert run.steps_to(0.99, mean=4).tolist() == [[8.0, 8.0, np.inf], [5.0, 5.0, 5.0]]
+    assert np.isinf(run.steps_to(5.5)).all()

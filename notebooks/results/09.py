@@ -68,7 +68,7 @@ def train(name, settings) -> dict:
         For each seed ``accuracy``, the mean of the last 20 steps, and ``steps`` until the mean of
         20 steps passes 0.99 (all steps, if it never does); and the ``learning_rate``.
     """
-    curves = {}
+    tried = {}
 
     def score(rate):
         run = training.fit(
@@ -81,16 +81,14 @@ def train(name, settings) -> dict:
             clip=1,
             measure=training.accuracy,
         )
-        curve = np.nan_to_num(run.measured[:, 0])
-        means = np.stack([np.convolve(each, np.full(MEAN, 1 / MEAN), "valid") for each in curve.T])
-        passed = means > 0.99
-        first = np.where(passed.any(1), passed.argmax(1) + MEAN, settings["steps"])
-        curves[rate] = {"accuracy": means[:, -1].tolist(), "steps": first.tolist()}
+        accuracy = np.nan_to_num(run.measured[-MEAN:, 0]).mean(0)
+        steps = np.minimum(run.steps_to(0.99, mean=MEAN)[0], settings["steps"])
+        tried[rate] = {"accuracy": accuracy.tolist(), "steps": steps.tolist()}
         # the sooner the better, among those who get there; the rest by how far they get
-        return means[:, -1] - first / settings["steps"]
+        return accuracy - steps / settings["steps"]
 
     rate, _ = training.at_best_rate(score, settings["learning_rates"])
-    return curves[rate] | {"learning_rate": rate}
+    return tried[rate] | {"learning_rate": rate}
 
 
 def measure(settings) -> dict:

@@ -11,7 +11,7 @@ SETTINGS = {
     "depths": [6, 12, 24],
     "d_model": 32,
     "n_heads": 2,
-    "steps": 300,
+    "steps": 400,
     "warm_up": 100,
     "learning_rates": [1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2],
     "seeds": [0, 1, 2],
@@ -74,7 +74,7 @@ def train(name, depth, settings) -> dict:
             measure=training.accuracy,
         )
         accuracy = np.nan_to_num(run.measured[-20:, 0]).mean(0)
-        steps = np.minimum(training.steps_until(run.measured[:, 0], 0.99), settings["steps"])
+        steps = np.minimum(run.steps_to(0.99, mean=20)[0], settings["steps"])
         tried[rate] = {"accuracy": accuracy.tolist(), "steps": steps.tolist()}
         # the sooner the better, among those who get there; the rest by how far they get
         return accuracy - steps / settings["steps"]
