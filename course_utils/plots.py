@@ -358,10 +358,15 @@ def _against(ax, xs, measured, near=lambda one, other: 0.5 < one / other < 2):
 
 
 def _name_ends(ax, ends, near, **how):
-    """Name each line at its end (x, y); a name moves up or down where another line ends near."""
+    """Name each line at its end (x, y); where lines end near each other, names move apart."""
+    together = []
+    for name in sorted(ends, key=lambda name: ends[name][1]):
+        if not together or not near(ends[together[-1][-1]][1], ends[name][1]):
+            together.append([])
+        together[-1].append(name)
+    shifts = {name: 2 * i - len(g) + 1 for g in together for i, name in enumerate(g)}
     for name, end in ends.items():
-        ys = [y for _, y in ends.values() if y != end[1] and near(y, end[1])]
-        _name_end(ax, name, end, 6 * sum(np.sign(end[1] - y) for y in ys), **how)
+        _name_end(ax, name, end, 6 * shifts[name], **how)
 
 
 def _name_end(ax, name, end, shift=0, colour=None, side="right"):
@@ -965,8 +970,8 @@ def rank_collapse(spreads, title):
             name, (0, 1), xytext=(8, 0), textcoords="offset points", va="center", color=colour
         )
     ax.axhline(FLOAT64, color=MUTED, lw=1, ls=":")
-    ax.annotate("rounding of float64", (1.6 * depth, FLOAT64), xytext=(0, -12),
-                textcoords="offset points", ha="right", color=PLAIN)  # fmt: skip
+    ax.annotate("rounding of float64", (0, FLOAT64), xytext=(4, -12),
+                textcoords="offset points", color=PLAIN)  # fmt: skip
     ax.set(yscale="log", xlim=(0, 1.6 * depth), ylim=(1e-18, 9), xlabel="layer", title=title)
     ax.set_yticks([1e-15, 1e-10, 1e-5, 1])
     ax.set_xticks(np.unique(np.linspace(0, depth, 7).round()))
