@@ -39,6 +39,7 @@ PANELS = (
     "move_the_norm",
     "gradient_norms",
     "shattered_gradients",
+    "unrolled",
 )
 MOVES, ROUND_TRIP_MS = 30, 120
 # p95 in ms, by who draws the picture and how far the kernel is; CPU of the kernel per move

@@ -1276,3 +1276,93 @@ def lesions(counts, accuracies, title):
     ax.set(ylim=(0, 1.09), xlabel="blocks deleted", title=title)
     ax.set_ylabel("test accuracy (grey: guessing)")
     return figure
+
+
+TOPS = np.array([0.12, 0.16, 0.2, 0.24, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0])  # where an axis may end
+
+
+def unrolled(depth, gain, shares, measured=None, longest=None):
+    """Draw the paths through a stack by their length: how many, how strong, and what they carry.
+
+    Parameters
+    ----------
+    depth : int
+        L, the number of blocks.
+    gain : float
+        g: a branch multiplies the squared length by g² on average.
+    shares : ndarray, shape (depth + 1,)
+        Of the squared length, by path length; from `probes.path_length_shares`.
+    measured : ndarray, shape (depth + 1, seeds), optional
+        The same in random stacks, one thin mark for each seed.
+    longest : int, optional
+        End of the axes; `depth` if not given.
+
+    Returns
+    -------
+    Drawing
+        Its `update` takes the first four anew, `depth` up to `longest`. The axis of the shares
+        keeps its length, and its labels change.
+
+    References
+    ----------
+    Veit et al. (2016), "Residual Networks Behave Like Ensembles of Relatively Shallow
+    Networks", figure 6. Derived in notebooks/07_many_paths.ipynb.
+
+    Examples
+    --------
+    >>> drawing = unrolled(2, 1.0, np.array([0.25, 0.5, 0.25]))
+    >>> drawing.artists[0].get_ydata()
+    array([1., 2., 1.])
+    """
+    figure = Figure()
+    number, strength, product = figure.subplots(1, 3, width_ratios=(1, 1, 1.4))
+    longest = longest or depth
+    (count,) = number.plot([], [], "o", ls="--", ms=3, color=PLAIN)
+    (square,) = strength.plot([], [], "o-", ms=3, color=BRANCH)
+    most = float(_binomials(longest).max())
+    number.set(yscale="log", ylim=(0.5, max(10.0, 9 * most)), ylabel="number of paths")
+    strength.set(yscale="log", ylim=(1e-24, 1e20), ylabel="squared gain of one path")
+    # bar, gap, bar, ...: one artist is drawn sooner than 55
+    edges = (np.arange(longest + 1)[:, None] + [-0.4, 0.4]).ravel()
+    bars = product.stairs(np.zeros(2 * longest + 1), edges, fill=True, color=IDENTITY, alpha=0.5)
+    (marks,) = product.plot([], [], "_", color="black", ms=4, mew=0.8)
+    (middle,) = product.plot([], [], ":", color=BRANCH)
+    name = product.text(0, 0.99, "", color=BRANCH, va="top")
+    product.set_ylim(0, 1.15)
+    product.set_yticks([0, 0.5, 1], ["0.00"] * 3, alpha=0)  # holds the place of the labels
+    product.set_ylabel("share of the squared length")
+    beside = {"transform": product.get_yaxis_transform(), "ha": "right", "va": "center"}
+    labels = [product.text(-0.04, y, "", color="#555555", **beside) for y in (0, 0.5, 1)]
+    for ax in (number, strength, product):
+        ax.set(xlim=(-0.03 * longest - 0.5, 1.03 * longest + 0.5))
+    strength.set_xlabel("branches on a path")
+    product.set_xlabel("" if measured is None else "marks: measured")
+    figure.suptitle("Which lengths count: how many paths, times the squared gain of each")
+
+    def update(depth, gain, shares, measured=None):
+        lengths = np.arange(depth + 1)
+        count.set_data(lengths, _binomials(depth))
+        square.set_data(lengths, float(gain) ** (2 * lengths))
+        measured = np.empty((depth + 1, 0)) if measured is None else measured
+        top = TOPS[min(np.searchsorted(TOPS, max(shares.max(), measured.max(initial=0))), 9)]
+        heights = np.zeros(2 * longest + 1)
+        heights[: 2 * depth + 1 : 2] = shares / top
+        bars.set_data(heights)
+        marks.set_data(np.repeat(lengths, measured.shape[1]), measured.ravel() / top)
+        for label, part in zip(labels, (0, 0.5, 1), strict=True):
+            label.set_text(f"{part * top:.2f}")
+        mean = (lengths * shares).sum()
+        middle.set_data([mean, mean], [0, 1.15])
+        name.set_text(f"mean {mean:.1f}")
+        on_the_left = mean > 0.5 * longest
+        name.set(x=mean + (-0.03 if on_the_left else 0.03) * longest, y=1.13)
+        name.set_ha("right" if on_the_left else "left")
+
+    update(depth, gain, shares, measured)
+    return Drawing(figure, (count, square, bars, marks, middle, name, *labels), update)
+
+
+def _binomials(depth):
+    """How many paths of each length run through `depth` blocks."""
+    steps = np.arange(1, depth + 1)
+    return np.cumprod(np.r_[1.0, (depth + 1 - steps) / steps]).round()

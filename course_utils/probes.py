@@ -524,6 +524,78 @@ def branch_jacobians(stack, h):
     return torch.stack(found).numpy()
 
 
+def path_length_shares(depth, gain):
+    """Compute how the squared length divides over path lengths, for random branches.
+
+    There are C(L, k) paths with k branches, and each has the squared gain g^(2k). Different
+    paths have nothing in common on average, so the share of length k is
+    C(L, k) g^(2k) / (1 + g²)^L: each block tosses a coin that shows g² / (1 + g²).
+
+    Parameters
+    ----------
+    depth : int
+        L, the number of blocks.
+    gain : float
+        g: a branch multiplies the squared length by g² on average.
+
+    Returns
+    -------
+    ndarray, shape (depth + 1,)
+
+    References
+    ----------
+    Veit et al. (2016), "Residual Networks Behave Like Ensembles of Relatively Shallow
+    Networks", section 5, for the binomial. Derived in notebooks/07_many_paths.ipynb.
+
+    Examples
+    --------
+    >>> path_length_shares(2, 1.0)
+    array([0.25, 0.5 , 0.25])
+    """
+    coin = gain**2 / (1 + gain**2)
+    shares = np.ones(1)
+    for _ in range(depth):
+        shares = (1 - coin) * np.append(shares, 0) + coin * np.append(0, shares)
+    return shares
+
+
+def squares_by_length(M, v):
+    """Measure what all paths of each length make of a vector, after each block.
+
+    Let v_k be the sum over the paths with k branches. A block h ← h + M h takes it to
+    v_k + M v_(k−1).
+
+    Parameters
+    ----------
+    M : ndarray, shape (depth, ..., n, n)
+        The branches, linear; may hold seeds on axes between.
+    v : ndarray, shape (..., n)
+
+    Returns
+    -------
+    ndarray, shape (depth + 1, depth + 1, ...)
+        ‖v_k‖² in row l, column k, after l blocks.
+
+    References
+    ----------
+    Derived in notebooks/07_many_paths.ipynb.
+
+    Examples
+    --------
+    >>> squares_by_length(np.ones((2, 1, 1)), np.ones(1))  # 1, 2 and 1 paths, squared
+    array([[1., 0., 0.],
+           [1., 1., 0.],
+           [1., 4., 1.]])
+    """
+    parts = np.zeros((len(M) + 1, *v.shape))
+    parts[0] = v
+    found = [(parts**2).sum(-1)]
+    for block in M:
+        parts[1:] += np.einsum("...ij,k...j->k...i", block, parts[:-1])
+        found.append((parts**2).sum(-1))
+    return np.stack(found)
+
+
 def cpu_seconds(work, times=3):
     """Measure the CPU time of a piece of work, the least of several runs.
 

@@ -25,6 +25,7 @@ from course_utils.widgets.panel import Panel, slider
 from course_utils.widgets.rank_collapse import rank_collapse
 from course_utils.widgets.shattered_gradients import shattered_gradients
 from course_utils.widgets.start_from_identity import start_from_identity
+from course_utils.widgets.unrolled import unrolled
 from course_utils.widgets.variance_ledger import variance_ledger
 
 # for each panel, four values of each of its sliders
@@ -45,6 +46,7 @@ MOVES = {
         "size": [0.1, 0.5, 0.7, 1.5],
         "b": [0.0, 0.15, 0.5, 1.0],
     },
+    unrolled: {"depth": [1, 12, 24, 54], "gain": [0.05, 0.4, 1.0, 1.5]},
 }
 every_panel = pytest.mark.parametrize("make", MOVES, ids=lambda make: make.__name__)
 

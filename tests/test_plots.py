@@ -274,3 +274,23 @@ def test_loss_slices_share_levels_and_colours_and_keep_the_axes_apart():
     assert low.vertices[:, 0].max() == 0.5
     assert abs(low.vertices[:, 1]).max() < 0.26
     assert bar.get_ylabel() == "training loss"
+
+
+def test_unrolled_draws_number_gain_and_share_by_length():
+    shares = np.array([0.25, 0.5, 0.25])
+    drawing = plots.unrolled(2, 0.1, shares, np.tile(shares, (2, 1)).T, longest=4)
+    count, square, bars, marks, middle, name, low, half, top = drawing.artists
+    assert count.get_xydata().tolist() == [[0, 1], [1, 2], [2, 1]]
+    assert np.allclose(square.get_ydata(), [1, 1e-2, 1e-4])
+    # the axis ends at 0.5 here
+    assert (0.5 * bars.get_data().values[::2]).tolist() == [0.25, 0.5, 0.25, 0, 0]
+    assert [label.get_text() for label in (low, half, top)] == ["0.00", "0.25", "0.50"]
+    assert marks.get_xdata().tolist() == [0, 0, 1, 1, 2, 2]
+    assert np.allclose(0.5 * marks.get_ydata()[::2], shares)
+    assert (middle.get_xdata()[0], name.get_text()) == (1, "mean 1.0")
+    limits = drawing.figure.axes[2].get_ylim()
+    drawing.update(4, 1.0, np.eye(5)[4])
+    assert drawing.figure.axes[2].get_ylim() == limits
+    assert count.get_ydata().tolist() == [1, 4, 6, 4, 1]
+    assert (top.get_text(), bars.get_data().values[8]) == ("1.00", 1)
+    assert len(marks.get_xdata()) == 0

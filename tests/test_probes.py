@@ -358,3 +358,29 @@ def test_curvatures_are_second_derivatives():
     found = probes.curvatures(net, directions, squares, x, y)
     exact = [2 * (x @ d["weight"].T).square().mean().item() for d in directions]
     assert np.allclose(found, exact)
+
+
+def test_paths_of_each_length_are_summed_as_if_one_listed_them():
+    rng = np.random.default_rng(0)
+    M, v = rng.normal(size=(4, 2, 3, 3)), rng.normal(size=(2, 3))
+    parts = np.zeros((5, 2, 3))
+    for path in np.ndindex(*4 * (2,)):
+        product = v
+        for block in M[np.array(path) == 1]:
+            product = np.einsum("sij,sj->si", block, product)
+        parts[sum(path)] += product
+    found = probes.squares_by_length(M, v)
+    assert found.shape == (5, 5, 2)
+    assert np.allclose(found[-1], (parts**2).sum(-1))
+    assert np.allclose(found[2], np.r_[probes.squares_by_length(M[:2], v)[-1], np.zeros((2, 2))])
+
+
+def test_random_stacks_have_the_predicted_shares():
+    rng = np.random.default_rng(0)
+    M = 0.7 * rng.normal(size=(6, 400, 16, 16)) / 4
+    squares = probes.squares_by_length(M, rng.normal(size=(400, 16)))[-1].sum(-1)
+    predicted = probes.path_length_shares(6, 0.7)
+    assert np.allclose(squares / squares.sum(), predicted, atol=0.02)
+    assert predicted.sum() == pytest.approx(1)
+    assert predicted @ np.arange(7) == pytest.approx(6 * 0.49 / 1.49)
+    assert probes.path_length_shares(3, 0.0).tolist() == [1, 0, 0, 0]

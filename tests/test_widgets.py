@@ -18,12 +18,14 @@ from course_utils.widgets.shattered_gradients import shattered_gradients
 from course_utils.widgets.start_from_identity import MAX_DEPTH, start_from_identity
 from course_utils.widgets.train_live import train_live
 from course_utils.widgets.training_panel import TrainingPanel
+from course_utils.widgets.unrolled import unrolled
 from course_utils.widgets.variance_ledger import variance_ledger
 from course_utils.wiring import Wiring
 
 PANELS = [
     descent, start_from_identity, variance_ledger, layer_gradients, train_live, recipe_picker,
     rank_collapse, move_the_norm, shattered_gradients,
+    unrolled,
 ]  # fmt: skip
 
 
@@ -293,3 +295,27 @@ def test_small_branches_keep_the_gradients_together_and_depth_tears_them_apart()
     drag(panel, "b", 0.0)
     assert panel.sentence.endswith("1 block: the gradient is 0.")
     assert not slope.get_ydata().any()
+
+
+def test_the_paths_that_count_are_short_while_branches_are_small():
+    panel = unrolled()
+    assert panel.sentence == (
+        "24 blocks of gain 0.40: 16,777,216 paths, with 12.0 branches on average, or 3.3 if each "
+        "counts by its squared length. Paths of 1 to 6 branches carry 93 % of the squared length."
+    )
+    drag(panel, "gain", 1.0)  # coins: half of all branches
+    assert "with 12.0 branches on average, or 12.0 if each counts" in panel.sentence
+    panel.set(depth=1, gain=0.05)
+    assert panel.sentence.startswith("1 block of gain 0.05: 2 paths, with 0.5 branches")
+    assert panel.sentence.endswith("Paths of 0 branches carry 99 % of the squared length.")
+    panel.set(depth=1, gain=1.0)
+    assert panel.sentence.endswith("Paths of 0 to 1 branches carry 100 % of the squared length.")
+
+
+@pytest.mark.parametrize(("depth", "gain"), [(24, 0.4), (54, 0.5), (54, 0.05), (54, 1.5), (1, 1.5)])
+def test_random_stacks_share_their_length_as_the_binomial_says(depth, gain):
+    _, _, shares, measured = unrolled()._compute(depth, gain)
+    assert measured.shape == (depth + 1, 3)
+    assert np.allclose(measured.sum(0), 1)
+    lengths = np.arange(depth + 1)
+    assert np.allclose(lengths @ measured, lengths @ shares, rtol=0.25, atol=0.05)
