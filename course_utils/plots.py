@@ -1366,3 +1366,89 @@ def _binomials(depth):
     """How many paths of each length run through `depth` blocks."""
     steps = np.arange(1, depth + 1)
     return np.cumprod(np.r_[1.0, (depth + 1 - steps) / steps]).round()
+
+
+def lesion_bench(depth, longest_step):
+    """Draw how far each block moves the stream, and the accuracy without it.
+
+    Parameters
+    ----------
+    depth : int
+        Blocks of the deepest net.
+    longest_step : float
+        Length of the axis.
+
+    Returns
+    -------
+    Drawing
+        Its `update(name, steps, deleted, single, now, untouched)` takes the name of a net, which
+        is drawn grey if it starts with "plain"; the step of each block, shape (blocks,), from
+        `probes.block_steps`; a bool for each block, whose bar is then hollow; the accuracy
+        without each single block, shape (blocks,); and two numbers, the accuracy of the net as
+        it is now and of the untouched one.
+
+    References
+    ----------
+    Veit et al. (2016), "Residual Networks Behave Like Ensembles of Relatively Shallow
+    Networks", figure 3. Used in notebooks/07_many_paths.ipynb.
+
+    Examples
+    --------
+    >>> drawing = lesion_bench(3, 1.0)
+    >>> drawing.update("plain", np.ones(2), np.array([True, False]), np.ones(2), 0.5, 1.0)
+    >>> drawing.artists[0].get_data().values[::2]
+    array([0., 1., 0.])
+    """
+    figure = Figure()
+    left, right = figure.subplots(1, 2)
+    edges = (1 + np.arange(depth)[:, None] + [-0.4, 0.4]).ravel()
+    nothing = np.zeros(2 * depth - 1)
+    kept = left.stairs(nothing, edges, fill=True, alpha=0.6)
+    gone = left.stairs(nothing, edges, lw=1)
+    left.set(xlim=(0, depth + 1), ylim=(0, 1.08 * longest_step), xlabel="block (hollow: deleted)")
+    left.set_ylabel("step, relative to the stream")
+    (profile,) = right.plot([], [], "o", ms=3, lw=1)
+    lines = {
+        "untouched": right.plot([], [], color=MUTED, lw=1)[0],
+        "now": right.plot([], [], color=BRANCH)[0],
+    }
+    names = {
+        name: right.annotate(
+            name, (depth + 1, 1), xytext=(6, 0), textcoords="offset points", va="center",
+            color=BRANCH if name == "now" else PLAIN,
+        )
+        for name in lines
+    }  # fmt: skip
+    right.plot([0, depth + 1], [0.1, 0.1], color=MUTED, lw=1, ls=":")
+    right.annotate("guessing", (depth + 1, 0.1), xytext=(6, 0), textcoords="offset points",
+                   va="center", color=PLAIN)  # fmt: skip
+    # room for the names
+    right.set(xlim=(0, 1.45 * (depth + 1)), ylim=(0, 1.09), xlabel="block left out (dots)")
+    right.set_ylabel("test accuracy")
+    for ax in (left, right):
+        ax.set_xticks([k for k in (1, 6, 12, 18, 24, 36, 48) if k <= depth] or [1])
+    figure.suptitle("Blocks that take small steps can be spared")
+
+    def update(name, steps, deleted, single, now, untouched):
+        colour, dash = _line_style(name)
+        heights, outlines = np.zeros(2 * depth - 1), np.full(2 * depth - 1, np.nan)
+        heights[: 2 * len(steps) : 2] = np.where(deleted, 0, steps)
+        outlines[: 2 * len(steps) : 2] = np.where(deleted, steps, np.nan)
+        kept.set_data(heights)
+        gone.set_data(outlines)
+        kept.set_color(colour)
+        gone.set_edgecolor(colour)
+        profile.set_data(1 + np.arange(len(single)), single)
+        profile.set(color=colour, ls=dash)
+        values = {"untouched": untouched, "now": now}
+        for which, line in lines.items():
+            line.set_data([0, depth + 1], [values[which]] * 2)
+            names[which].xy = depth + 1, values[which]
+        apart = 6 * (np.sign(untouched - now) or 1) * (abs(untouched - now) < 0.12)
+        # what is close to guessing makes way for its name
+        lift = 9 * (np.sign(now - 0.1) or 1) * (abs(now - 0.1) < 0.07)
+        names["untouched"].set_position((6, apart))
+        names["now"].set_position((6, lift - apart))
+
+    artists = kept, gone, profile, *lines.values(), *names.values()
+    return Drawing(figure, artists, update)

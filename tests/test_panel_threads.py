@@ -27,6 +27,7 @@ from course_utils.widgets.shattered_gradients import shattered_gradients
 from course_utils.widgets.start_from_identity import start_from_identity
 from course_utils.widgets.unrolled import unrolled
 from course_utils.widgets.variance_ledger import variance_ledger
+from tests.new_nets import bench_of_new_nets
 
 # for each panel, four values of each of its sliders
 MOVES = {
@@ -45,6 +46,11 @@ MOVES = {
         "depth": [5, 10, 20, 30],
         "size": [0.1, 0.5, 0.7, 1.5],
         "b": [0.0, 0.15, 0.5, 1.0],
+    },
+    bench_of_new_nets: {
+        "first": [1, 5, 12, 24],
+        "many": [0, 4, 12, 24],
+        "swaps": [0, 1, 10, 40],
     },
     unrolled: {"depth": [1, 12, 24, 54], "gain": [0.05, 0.4, 1.0, 1.5]},
 }

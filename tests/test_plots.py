@@ -294,3 +294,21 @@ def test_unrolled_draws_number_gain_and_share_by_length():
     assert count.get_ydata().tolist() == [1, 4, 6, 4, 1]
     assert (top.get_text(), bars.get_data().values[8]) == ("1.00", 1)
     assert len(marks.get_xdata()) == 0
+
+
+def test_the_lesion_bench_draws_deleted_blocks_hollow_and_two_accuracies():
+    drawing = plots.lesion_bench(3, 1.0)
+    steps, deleted = np.array([0.2, 0.4]), np.array([False, True])
+    drawing.update("plain, x", steps, deleted, np.array([0.9, 0.3]), 0.3, 0.95)
+    kept, gone, profile, untouched, now, *names = drawing.artists
+    assert kept.get_data().values[::2].tolist() == [0.2, 0, 0]
+    assert np.array_equal(gone.get_data().values[::2], [np.nan, 0.4, np.nan], equal_nan=True)
+    assert profile.get_xydata().tolist() == [[1, 0.9], [2, 0.3]]
+    assert (profile.get_linestyle(), profile.get_color()) == ("--", plots.PLAIN)
+    assert (untouched.get_ydata()[0], now.get_ydata()[0]) == (0.95, 0.3)
+    assert [name.get_text() for name in names] == ["untouched", "now"]
+    drawing.update("residual", steps, ~deleted, np.ones(2), 0.95, 0.95)
+    assert kept.get_data().values[::2].tolist() == [0, 0.4, 0]
+    assert profile.get_color() == plots.IDENTITY
+    high, low = (name.get_position()[1] for name in names)
+    assert high - low >= 12

@@ -5,11 +5,13 @@ import numpy as np
 import pytest
 import torch
 
+from course_utils import blocks, data, recipes
 from course_utils.checks import EXERCISES, progress
 from course_utils.widgets import scorecard as card
 from course_utils.widgets.descent import descent
 from course_utils.widgets.gradient_norms import gradient_norms
 from course_utils.widgets.layer_gradients import layer_gradients
+from course_utils.widgets.lesion_bench import MAX_SWAPS, lesion_bench
 from course_utils.widgets.move_the_norm import move_the_norm, predicted
 from course_utils.widgets.predict import predict
 from course_utils.widgets.rank_collapse import rank_collapse
@@ -21,11 +23,12 @@ from course_utils.widgets.training_panel import TrainingPanel
 from course_utils.widgets.unrolled import unrolled
 from course_utils.widgets.variance_ledger import variance_ledger
 from course_utils.wiring import Wiring
+from tests.new_nets import bench_of_new_nets
 
 PANELS = [
     descent, start_from_identity, variance_ledger, layer_gradients, train_live, recipe_picker,
     rank_collapse, move_the_norm, shattered_gradients,
-    unrolled,
+    unrolled, bench_of_new_nets,
 ]  # fmt: skip
 
 
@@ -319,3 +322,55 @@ def test_random_stacks_share_their_length_as_the_binomial_says(depth, gain):
     assert np.allclose(measured.sum(0), 1)
     lengths = np.arange(depth + 1)
     assert np.allclose(lengths @ measured, lengths @ shares, rtol=0.25, atol=0.05)
+
+
+def test_the_lesion_bench_deletes_and_swaps_what_it_says():
+    panel = bench_of_new_nets()
+    start = r"residual, 1/√L: blocks 5 to 8 deleted: accuracy 0.\d\d; untouched 0.\d\d."
+    assert re.fullmatch(start, panel.sentence)
+    drag(panel, "swaps", 1)
+    assert "blocks 5 to 8 deleted and 1 swap of neighbours: acc" in panel.sentence
+    for values, said in (
+        ({"first": 20, "many": 24, "swaps": 2}, "blocks 20 to 24 deleted and 2 swaps of neigh"),
+        ({"first": 24, "many": 2, "swaps": 0}, "block 24 deleted: accuracy"),
+        ({"first": 2, "many": 24, "swaps": 40}, "blocks 2 to 24 deleted, none left to swap: acc"),
+        ({"first": 1, "many": 24, "swaps": 0}, "all blocks deleted: accuracy"),
+        ({"first": 9, "many": 0, "swaps": 0}, "no block deleted: accuracy"),
+        ({"net": "pre-norm", "first": 20, "many": 9}, "pre-norm: no block deleted: accuracy"),
+        ({"net": "pre-norm", "first": 5, "many": 9}, "pre-norm: blocks 5 to 6 deleted: accuracy"),
+    ):
+        assert said in panel.set(**values).sentence
+
+
+def test_the_lesion_bench_measures_the_net_that_is_left():
+    torch.manual_seed(0)
+    net, digits = recipes.classifier("residual, 1/√L", 6), data.digits()
+    panel = lesion_bench({"net": net}, digits.x_test, digits.y_test, first=1, many=0)
+    x, y = torch.from_numpy(digits.x_test), torch.from_numpy(digits.y_test)
+
+    def accuracy(order):
+        middle = net[1].only(order) if order else torch.nn.Identity()
+        return (net[2](middle(net[0](x))).argmax(1) == y).float().mean().item()
+
+    *_, single, now, untouched = panel._compute("net", 1, 0, 0)
+    assert now == untouched == pytest.approx(accuracy(list(range(6))))
+    assert single[2] == pytest.approx(accuracy([0, 1, 3, 4, 5]))
+    assert panel._compute("net", 3, 1, 0)[-2] == pytest.approx(single[2])
+    assert panel._compute("net", 1, 6, 9)[-2] == pytest.approx(accuracy([]))
+    # one swap changes the places of two neighbours
+    swapped = [accuracy([*range(i), i + 1, i, *range(i + 2, 6)]) for i in range(5)]
+    assert min(abs(panel._compute("net", 1, 0, 1)[-2] - each) for each in swapped) < 1e-6
+    assert panel.controls["swaps"].max == MAX_SWAPS
+
+
+def test_the_lesion_bench_wants_stacks_that_can_be_cut():
+    x, y = np.ones((2, 64)), np.zeros(2)
+    with pytest.raises(ValueError, match="at least one net is needed"):
+        lesion_bench({}, x, y)
+    other = torch.nn.Sequential(*(torch.nn.Linear(64, 64) for _ in range(3)))
+    with pytest.raises(ValueError, match=r"'other' has \['Linear', 'Linear', 'Linear'\]"):
+        lesion_bench({"other": other}, x, y)
+    one_block = blocks.StochasticDepth(1, 64, Wiring(), gate=0.0)
+    panel = lesion_bench({"one": torch.nn.Sequential(other[0], one_block, other[2])}, x, y)
+    assert panel.sentence.startswith("one: all blocks deleted: accuracy")
+    assert one_block.training, "the reader's net stays as it was"
