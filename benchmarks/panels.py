@@ -41,6 +41,7 @@ PANELS = (
     "shattered_gradients",
     "unrolled",
     "lesion_bench",
+    "depth_as_time",
 )
 # a lesson hands this one its trained nets; new ones take as long
 NETS = """from course_utils import data, recipes

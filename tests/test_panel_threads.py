@@ -17,6 +17,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from course_utils.plots import Drawing
+from course_utils.widgets.depth_as_time import depth_as_time
 from course_utils.widgets.descent import descent
 from course_utils.widgets.gradient_norms import gradient_norms
 from course_utils.widgets.layer_gradients import layer_gradients
@@ -52,6 +53,7 @@ MOVES = {
         "many": [0, 4, 12, 24],
         "swaps": [0, 1, 10, 40],
     },
+    depth_as_time: {"depth": [1, 8, 64, 128]},
     unrolled: {"depth": [1, 12, 24, 54], "gain": [0.05, 0.4, 1.0, 1.5]},
 }
 every_panel = pytest.mark.parametrize("make", MOVES, ids=lambda make: make.__name__)

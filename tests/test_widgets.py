@@ -8,6 +8,7 @@ import torch
 from course_utils import blocks, data, recipes
 from course_utils.checks import EXERCISES, progress
 from course_utils.widgets import scorecard as card
+from course_utils.widgets.depth_as_time import DEPTHS, depth_as_time
 from course_utils.widgets.descent import descent
 from course_utils.widgets.gradient_norms import gradient_norms
 from course_utils.widgets.layer_gradients import layer_gradients
@@ -28,7 +29,7 @@ from tests.new_nets import bench_of_new_nets
 PANELS = [
     descent, start_from_identity, variance_ledger, layer_gradients, train_live, recipe_picker,
     rank_collapse, move_the_norm, shattered_gradients,
-    unrolled, bench_of_new_nets,
+    unrolled, bench_of_new_nets, depth_as_time,
 ]  # fmt: skip
 
 
@@ -374,3 +375,41 @@ def test_the_lesion_bench_wants_stacks_that_can_be_cut():
     panel = lesion_bench({"one": torch.nn.Sequential(other[0], one_block, other[2])}, x, y)
     assert panel.sentence.startswith("one: all blocks deleted: accuracy")
     assert one_block.training, "the reader's net stays as it was"
+
+
+def falls(errors):
+    """The slope of the errors from depth 16 on, both axes logarithmic."""
+    return np.polyfit(np.log(DEPTHS[4:]), np.log(errors[4:]), 1)[0]
+
+
+def test_only_steps_of_1_over_L_bring_more_blocks_closer_to_the_flow():
+    panel = depth_as_time()
+    curves = {
+        (step, weights): panel._compute(64, step, weights)[2]
+        for step in ("1/L", "1/√L", "1")
+        for weights in ("shared", "fresh")
+    }
+    assert falls(curves["1/L", "shared"]) == pytest.approx(-1, abs=0.03)
+    assert falls(curves["1/L", "fresh"]) == pytest.approx(-0.5, abs=0.1)
+    for step in ("1/√L", "1"):
+        for weights in ("shared", "fresh"):
+            assert curves[step, weights][4:].min() > 1
+    for (step, weights), errors in curves.items():  # the dot lies on the curve
+        assert panel._compute(64, step, weights)[3] == errors[6]
+
+
+def test_depth_as_time_says_how_far_the_flow_is():
+    panel = depth_as_time()
+    assert panel.sentence == (
+        "8 blocks with the step 1/L and shared weights: the 12 points end 0.065 from the flow on "
+        "average, with 16 blocks 0.032."
+    )
+    panel.set(depth=64, weights="fresh")
+    assert panel.sentence.startswith("64 blocks with the step 1/L and fresh weights: the 12 po")
+    assert "from the flow of the mean branch on average, with 128 blocks" in panel.sentence
+    assert len(panel._drawing.artists[1].get_xdata()) == 12 * (65 + 1)
+    panel.set(depth=1, step="1", weights="shared")
+    assert panel.sentence.startswith("1 block with the step 1 and shared weights: the 12 points")
+    panel.set(depth=128, step="1/√L")
+    assert panel.sentence.startswith("128 blocks with the step 1/√L and shared weights: the 12")
+    assert panel._drawing.artists[-1].get_xdata() == [128]
