@@ -39,7 +39,16 @@ PANELS = (
     "move_the_norm",
     "gradient_norms",
     "shattered_gradients",
+    "unrolled",
+    "lesion_bench",
+    "depth_as_time",
 )
+# a lesson hands this one its trained nets; new ones take as long
+NETS = """from course_utils import data, recipes
+
+nets = {name: recipes.classifier(name, 24) for name in ("residual, 1/√L", "pre-norm")}
+"""
+SETTINGS = {"lesion_bench": (NETS, "nets, data.digits().x_test, data.digits().y_test")}
 MOVES, ROUND_TRIP_MS = 30, 120
 # p95 in ms, by who draws the picture and how far the kernel is; CPU of the kernel per move
 BARS = {"browser": {"direct": 33, "far": 33}, "kernel": {"direct": 150, "far": 350}}
@@ -137,8 +146,11 @@ async def _serve(port, delay, ready):
 
 def notebook(names=PANELS) -> nbformat.NotebookNode:
     """Make a notebook with one cell for each panel; the cell's id is the panel's name."""
-    source = "from course_utils.widgets.{0} import {0}\n\n{0}()"
-    cells = [v4.new_code_cell(source.format(name), id=name) for name in names]
+    source = "from course_utils.widgets.{0} import {0}\n\n{1}{0}({2})"
+    cells = [
+        v4.new_code_cell(source.format(name, *SETTINGS.get(name, ("", ""))), id=name)
+        for name in names
+    ]
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     return v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
 

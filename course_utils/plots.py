@@ -1281,3 +1281,250 @@ def lesions(counts, accuracies, title):
     ax.set(ylim=(0, 1.09), xlabel="blocks deleted", title=title)
     ax.set_ylabel("test accuracy (grey: guessing)")
     return figure
+
+
+TOPS = np.array([0.12, 0.16, 0.2, 0.24, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0])  # where an axis may end
+
+
+def unrolled(depth, gain, shares, measured=None, longest=None):
+    """Draw the paths through a stack by their length: how many, how strong, and what they carry.
+
+    Parameters
+    ----------
+    depth : int
+        L, the number of blocks.
+    gain : float
+        g: a branch multiplies the squared length by g² on average.
+    shares : ndarray, shape (depth + 1,)
+        Of the squared length, by path length; from `probes.path_length_shares`.
+    measured : ndarray, shape (depth + 1, seeds), optional
+        The same in random stacks, one thin mark for each seed.
+    longest : int, optional
+        End of the axes; `depth` if not given.
+
+    Returns
+    -------
+    Drawing
+        Its `update` takes the first four anew, `depth` up to `longest`. The axis of the shares
+        keeps its length, and its labels change.
+
+    References
+    ----------
+    Veit et al. (2016), "Residual Networks Behave Like Ensembles of Relatively Shallow
+    Networks", figure 6. Derived in notebooks/07_many_paths.ipynb.
+
+    Examples
+    --------
+    >>> drawing = unrolled(2, 1.0, np.array([0.25, 0.5, 0.25]))
+    >>> drawing.artists[0].get_ydata()
+    array([1., 2., 1.])
+    """
+    figure = Figure()
+    number, strength, product = figure.subplots(1, 3, width_ratios=(1, 1, 1.4))
+    longest = longest or depth
+    (count,) = number.plot([], [], "o", ls="--", ms=3, color=PLAIN)
+    (square,) = strength.plot([], [], "o-", ms=3, color=BRANCH)
+    most = float(_binomials(longest).max())
+    number.set(yscale="log", ylim=(0.5, max(10.0, 9 * most)), ylabel="number of paths")
+    strength.set(yscale="log", ylim=(1e-24, 1e20), ylabel="squared gain of one path")
+    # bar, gap, bar, ...: one artist is drawn sooner than 55
+    edges = (np.arange(longest + 1)[:, None] + [-0.4, 0.4]).ravel()
+    bars = product.stairs(np.zeros(2 * longest + 1), edges, fill=True, color=IDENTITY, alpha=0.5)
+    (marks,) = product.plot([], [], "_", color="black", ms=4, mew=0.8)
+    (middle,) = product.plot([], [], ":", color=BRANCH)
+    name = product.text(0, 0.99, "", color=BRANCH, va="top")
+    product.set_ylim(0, 1.15)
+    product.set_yticks([0, 0.5, 1], ["0.00"] * 3, alpha=0)  # holds the place of the labels
+    product.set_ylabel("share of the squared length")
+    beside = {"transform": product.get_yaxis_transform(), "ha": "right", "va": "center"}
+    labels = [product.text(-0.04, y, "", color="#555555", **beside) for y in (0, 0.5, 1)]
+    for ax in (number, strength, product):
+        ax.set(xlim=(-0.03 * longest - 0.5, 1.03 * longest + 0.5))
+    strength.set_xlabel("branches on a path")
+    product.set_xlabel("" if measured is None else "marks: measured")
+    figure.suptitle("Which lengths count: how many paths, times the squared gain of each")
+
+    def update(depth, gain, shares, measured=None):
+        lengths = np.arange(depth + 1)
+        count.set_data(lengths, _binomials(depth))
+        square.set_data(lengths, float(gain) ** (2 * lengths))
+        measured = np.empty((depth + 1, 0)) if measured is None else measured
+        top = TOPS[min(np.searchsorted(TOPS, max(shares.max(), measured.max(initial=0))), 9)]
+        heights = np.zeros(2 * longest + 1)
+        heights[: 2 * depth + 1 : 2] = shares / top
+        bars.set_data(heights)
+        marks.set_data(np.repeat(lengths, measured.shape[1]), measured.ravel() / top)
+        for label, part in zip(labels, (0, 0.5, 1), strict=True):
+            label.set_text(f"{part * top:.2f}")
+        mean = (lengths * shares).sum()
+        middle.set_data([mean, mean], [0, 1.15])
+        name.set_text(f"mean {mean:.1f}")
+        on_the_left = mean > 0.5 * longest
+        name.set(x=mean + (-0.03 if on_the_left else 0.03) * longest, y=1.13)
+        name.set_ha("right" if on_the_left else "left")
+
+    update(depth, gain, shares, measured)
+    return Drawing(figure, (count, square, bars, marks, middle, name, *labels), update)
+
+
+def _binomials(depth):
+    """How many paths of each length run through `depth` blocks."""
+    steps = np.arange(1, depth + 1)
+    return np.cumprod(np.r_[1.0, (depth + 1 - steps) / steps]).round()
+
+
+def lesion_bench(depth, longest_step):
+    """Draw how far each block moves the stream, and the accuracy without it.
+
+    Parameters
+    ----------
+    depth : int
+        Blocks of the deepest net.
+    longest_step : float
+        Length of the axis.
+
+    Returns
+    -------
+    Drawing
+        Its `update(name, steps, deleted, single, now, untouched)` takes the name of a net, which
+        is drawn grey if it starts with "plain"; the step of each block, shape (blocks,), from
+        `probes.block_steps`; a bool for each block, whose bar is then hollow; the accuracy
+        without each single block, shape (blocks,); and two numbers, the accuracy of the net as
+        it is now and of the untouched one.
+
+    References
+    ----------
+    Veit et al. (2016), "Residual Networks Behave Like Ensembles of Relatively Shallow
+    Networks", figure 3. Used in notebooks/07_many_paths.ipynb.
+
+    Examples
+    --------
+    >>> drawing = lesion_bench(3, 1.0)
+    >>> drawing.update("plain", np.ones(2), np.array([True, False]), np.ones(2), 0.5, 1.0)
+    >>> drawing.artists[0].get_data().values[::2]
+    array([0., 1., 0.])
+    """
+    figure = Figure()
+    left, right = figure.subplots(1, 2)
+    edges = (1 + np.arange(depth)[:, None] + [-0.4, 0.4]).ravel()
+    nothing = np.zeros(2 * depth - 1)
+    kept = left.stairs(nothing, edges, fill=True, alpha=0.6)
+    gone = left.stairs(nothing, edges, lw=1)
+    left.set(xlim=(0, depth + 1), ylim=(0, 1.08 * longest_step), xlabel="block (hollow: deleted)")
+    left.set_ylabel("step, relative to the stream")
+    (profile,) = right.plot([], [], "o", ms=3, lw=1)
+    lines = {
+        "untouched": right.plot([], [], color=MUTED, lw=1)[0],
+        "now": right.plot([], [], color=BRANCH)[0],
+    }
+    names = {
+        name: right.annotate(
+            name, (depth + 1, 1), xytext=(6, 0), textcoords="offset points", va="center",
+            color=BRANCH if name == "now" else PLAIN,
+        )
+        for name in lines
+    }  # fmt: skip
+    right.plot([0, depth + 1], [0.1, 0.1], color=MUTED, lw=1, ls=":")
+    right.annotate("guessing", (depth + 1, 0.1), xytext=(6, 0), textcoords="offset points",
+                   va="center", color=PLAIN)  # fmt: skip
+    # room for the names
+    right.set(xlim=(0, 1.45 * (depth + 1)), ylim=(0, 1.09), xlabel="block left out (dots)")
+    right.set_ylabel("test accuracy")
+    for ax in (left, right):
+        ax.set_xticks([k for k in (1, 6, 12, 18, 24, 36, 48) if k <= depth] or [1])
+    figure.suptitle("Blocks that take small steps can be spared")
+
+    def update(name, steps, deleted, single, now, untouched):
+        colour, dash = _line_style(name)
+        heights, outlines = np.zeros(2 * depth - 1), np.full(2 * depth - 1, np.nan)
+        heights[: 2 * len(steps) : 2] = np.where(deleted, 0, steps)
+        outlines[: 2 * len(steps) : 2] = np.where(deleted, steps, np.nan)
+        kept.set_data(heights)
+        gone.set_data(outlines)
+        kept.set_color(colour)
+        gone.set_edgecolor(colour)
+        profile.set_data(1 + np.arange(len(single)), single)
+        profile.set(color=colour, ls=dash)
+        values = {"untouched": untouched, "now": now}
+        for which, line in lines.items():
+            line.set_data([0, depth + 1], [values[which]] * 2)
+            names[which].xy = depth + 1, values[which]
+        apart = 6 * (np.sign(untouched - now) or 1) * (abs(untouched - now) < 0.12)
+        # what is close to guessing makes way for its name
+        lift = 9 * (np.sign(now - 0.1) or 1) * (abs(now - 0.1) < 0.07)
+        names["untouched"].set_position((6, apart))
+        names["now"].set_position((6, lift - apart))
+
+    artists = kept, gone, profile, *lines.values(), *names.values()
+    return Drawing(figure, artists, update)
+
+
+def flow(paths, exact, depths, errors, error):
+    """Draw points on their way through a stack, over the flow, and the error by depth.
+
+    Parameters
+    ----------
+    paths : ndarray, shape (depth + 1, points, 2)
+        From `probes.flow`; a dot for each block, joined by lines up to 32 blocks.
+    exact : ndarray, shape (steps + 1, points, 2)
+        From `probes.exact_flow`.
+    depths : sequence of int
+    errors : ndarray, shape (len(depths),)
+        Distance at the end. A dashed guide falls like 1/depth from the first of them.
+    error : float
+        The same at the depth of `paths`.
+
+    Returns
+    -------
+    Drawing
+        Its `update(paths, exact, errors, error)` moves all but the guide.
+
+    References
+    ----------
+    Haber and Ruthotto (2017), "Stable Architectures for Deep Neural Networks", section 2.
+    Derived in notebooks/07_many_paths.ipynb.
+
+    Examples
+    --------
+    >>> still = np.zeros((3, 1, 2))
+    >>> drawing = flow(still, still, [1, 2, 4], np.array([1.0, 0.5, 0.25]), 0.5)
+    >>> drawing.artists[-1].get_xydata()
+    array([[2. , 0.5]])
+    """
+    figure = Figure()
+    left, right = figure.subplots(1, 2, width_ratios=(1, 1.25))
+    (stream,) = left.plot([], [], color=MUTED, lw=1)
+    (blocks,) = left.plot([], [], "o-", color=IDENTITY, ms=2.5, lw=1)
+    (starts,) = left.plot([], [], "o", color="black", mfc="white", ms=4)
+    left.set(xlim=(-3.3, 3.3), ylim=(-3.3, 3.3), aspect="equal")
+    left.set(xlabel="grey: the flow; dots: blocks", xticks=(-2, 0, 2), yticks=(-2, 0, 2))
+    guide = errors[0] / np.asarray(depths)
+    right.plot(depths, guide, "--", color=PLAIN, lw=1)
+    _name_end(right, "1/L", (depths[-1], guide[-1]), colour=PLAIN)
+    (curve,) = right.plot([], [], color=IDENTITY)
+    (now,) = right.plot([], [], "o", color=BRANCH, ms=7)
+    right.set(xscale="log", yscale="log", xlabel="depth (blocks; dot: now)")
+    right.set(xlim=(depths[0] * 0.8, depths[-1] * 3), ylim=(2e-4, 40))
+    right.set_ylabel("distance from the flow")
+    ticks = [2**k for k in range(0, 20, 2) if depths[0] <= 2**k <= depths[-1]]
+    right.set_xticks(ticks, labels=[str(tick) for tick in ticks])
+    right.minorticks_off()
+    figure.suptitle("With steps of 1/L, more blocks come closer to the flow")
+
+    def update(paths, exact, errors, error):
+        stream.set_data(*_with_gaps(exact))
+        blocks.set_data(*_with_gaps(paths))
+        # hundreds of long jumps are slow to draw, and a thicket
+        blocks.set_linestyle("-" if len(paths) <= 33 else "")
+        starts.set_data(*paths[0].T)
+        curve.set_data(depths, errors)
+        now.set_data([len(paths) - 1], [error])
+
+    update(paths, exact, errors, error)
+    return Drawing(figure, (stream, blocks, starts, curve, now), update)
+
+
+def _with_gaps(paths):
+    """Join the lines of many points into one, with a gap after each: drawn sooner."""
+    gap = np.full((1, *paths.shape[1:]), np.nan)
+    return np.concatenate([paths, gap]).swapaxes(0, 1).reshape(-1, 2).T

@@ -524,6 +524,155 @@ def branch_jacobians(stack, h):
     return torch.stack(found).numpy()
 
 
+def path_length_shares(depth, gain):
+    """Compute how the squared length divides over path lengths, for random branches.
+
+    There are C(L, k) paths with k branches, and each has the squared gain g^(2k). Different
+    paths have nothing in common on average, so the share of length k is
+    C(L, k) g^(2k) / (1 + g²)^L: each block tosses a coin that shows g² / (1 + g²).
+
+    Parameters
+    ----------
+    depth : int
+        L, the number of blocks.
+    gain : float
+        g: a branch multiplies the squared length by g² on average.
+
+    Returns
+    -------
+    ndarray, shape (depth + 1,)
+
+    References
+    ----------
+    Veit et al. (2016), "Residual Networks Behave Like Ensembles of Relatively Shallow
+    Networks", section 5, for the binomial. Derived in notebooks/07_many_paths.ipynb.
+
+    Examples
+    --------
+    >>> path_length_shares(2, 1.0)
+    array([0.25, 0.5 , 0.25])
+    """
+    coin = gain**2 / (1 + gain**2)
+    shares = np.ones(1)
+    for _ in range(depth):
+        shares = (1 - coin) * np.append(shares, 0) + coin * np.append(0, shares)
+    return shares
+
+
+def squares_by_length(M, v):
+    """Measure what all paths of each length make of a vector, after each block.
+
+    Let v_k be the sum over the paths with k branches. A block h ← h + M h takes it to
+    v_k + M v_(k−1).
+
+    Parameters
+    ----------
+    M : ndarray, shape (depth, ..., n, n)
+        The branches, linear; may hold seeds on axes between.
+    v : ndarray, shape (..., n)
+
+    Returns
+    -------
+    ndarray, shape (depth + 1, depth + 1, ...)
+        ‖v_k‖² in row l, column k, after l blocks.
+
+    References
+    ----------
+    Derived in notebooks/07_many_paths.ipynb.
+
+    Examples
+    --------
+    >>> squares_by_length(np.ones((2, 1, 1)), np.ones(1))  # 1, 2 and 1 paths, squared
+    array([[1., 0., 0.],
+           [1., 1., 0.],
+           [1., 4., 1.]])
+    """
+    parts = np.zeros((len(M) + 1, *v.shape))
+    parts[0] = v
+    found = [(parts**2).sum(-1)]
+    for block in M:
+        parts[1:] += np.einsum("...ij,k...j->k...i", block, parts[:-1])
+        found.append((parts**2).sum(-1))
+    return np.stack(found)
+
+
+def flow(x, W, dt, c=0.0):
+    """Follow points through blocks h ← h + tanh(W_l h + c_l)·dt, which are Euler's steps.
+
+    Parameters
+    ----------
+    x : ndarray, shape (..., points, n)
+    W : ndarray, shape (depth, ..., n, n)
+        One matrix for each block, all equal where blocks share their weights; may hold seeds on
+        axes between.
+    dt : float
+        1/depth follows dh/dt = tanh(W h + c) from time 0 to 1.
+    c : float or ndarray, shape (n,) or (depth, ..., 1, n)
+
+    Returns
+    -------
+    ndarray, shape (depth + 1, ..., points, n)
+        The points before the first block and after each one.
+
+    References
+    ----------
+    Haber and Ruthotto (2017), "Stable Architectures for Deep Neural Networks", section 2.
+    Derived in notebooks/07_many_paths.ipynb.
+
+    Examples
+    --------
+    >>> flow(np.zeros((1, 2)), np.zeros((2, 2, 2)), dt=0.5, c=np.array([9.0, -9.0]))[:, 0].round(3)
+    array([[ 0. ,  0. ],
+           [ 0.5, -0.5],
+           [ 1. , -1. ]])
+    """
+    c = np.asarray(c, float)
+    path = [np.broadcast_to(x, np.broadcast_shapes(x.shape, (*W.shape[1:-2], 1, 1)))]
+    for index, block in enumerate(W):
+        z = path[-1] @ block.mT + (c[index] if c.ndim > 1 else c)
+        path.append(path[-1] + dt * np.tanh(z))
+    return np.stack(path)
+
+
+def exact_flow(x, f, time=1.0, steps=64):
+    """Follow dh/dt = f(h) so closely that nothing of the error shows.
+
+    The classical Runge-Kutta method: its error falls like 1/steps⁴, that of Euler's like 1/steps.
+
+    Parameters
+    ----------
+    x : ndarray, shape (..., n)
+        h at time 0.
+    f : callable
+        Maps h to an array of its shape.
+    time : float
+    steps : int
+
+    Returns
+    -------
+    ndarray, shape (steps + 1, ..., n)
+
+    References
+    ----------
+    Chen et al. (2018), "Neural Ordinary Differential Equations", eq. 2.
+    Used in notebooks/07_many_paths.ipynb.
+
+    Examples
+    --------
+    >>> float(exact_flow(np.ones(1), lambda h: h)[-1, 0].round(6))
+    2.718282
+    """
+    path, dt = [x], time / steps
+    for _ in range(steps):
+        h = path[-1]
+        k1 = f(h)
+        k2 = f(h + dt / 2 * k1)
+        k3 = f(h + dt / 2 * k2)
+        k4 = f(h + dt * k3)
+        path.append(h + dt / 6 * (k1 + 2 * k2 + 2 * k3 + k4))
+    return np.stack(path)
+
+
 def cpu_seconds(work, times=3):
     """Measure the CPU time of a piece of work, the least of several runs.
 

@@ -17,6 +17,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from course_utils.plots import Drawing
+from course_utils.widgets.depth_as_time import depth_as_time
 from course_utils.widgets.descent import descent
 from course_utils.widgets.gradient_norms import gradient_norms
 from course_utils.widgets.layer_gradients import layer_gradients
@@ -25,7 +26,9 @@ from course_utils.widgets.panel import Panel, slider
 from course_utils.widgets.rank_collapse import rank_collapse
 from course_utils.widgets.shattered_gradients import shattered_gradients
 from course_utils.widgets.start_from_identity import start_from_identity
+from course_utils.widgets.unrolled import unrolled
 from course_utils.widgets.variance_ledger import variance_ledger
+from tests.new_nets import bench_of_new_nets
 
 # for each panel, four values of each of its sliders
 MOVES = {
@@ -45,6 +48,13 @@ MOVES = {
         "size": [0.1, 0.5, 0.7, 1.5],
         "b": [0.0, 0.15, 0.5, 1.0],
     },
+    bench_of_new_nets: {
+        "first": [1, 5, 12, 24],
+        "many": [0, 4, 12, 24],
+        "swaps": [0, 1, 10, 40],
+    },
+    depth_as_time: {"depth": [1, 8, 64, 128]},
+    unrolled: {"depth": [1, 12, 24, 54], "gain": [0.05, 0.4, 1.0, 1.5]},
 }
 every_panel = pytest.mark.parametrize("make", MOVES, ids=lambda make: make.__name__)
 

@@ -274,3 +274,64 @@ def test_loss_slices_share_levels_and_colours_and_keep_the_axes_apart():
     assert low.vertices[:, 0].max() == 0.5
     assert abs(low.vertices[:, 1]).max() < 0.26
     assert bar.get_ylabel() == "training loss"
+
+
+def test_unrolled_draws_number_gain_and_share_by_length():
+    shares = np.array([0.25, 0.5, 0.25])
+    drawing = plots.unrolled(2, 0.1, shares, np.tile(shares, (2, 1)).T, longest=4)
+    count, square, bars, marks, middle, name, low, half, top = drawing.artists
+    assert count.get_xydata().tolist() == [[0, 1], [1, 2], [2, 1]]
+    assert np.allclose(square.get_ydata(), [1, 1e-2, 1e-4])
+    # the axis ends at 0.5 here
+    assert (0.5 * bars.get_data().values[::2]).tolist() == [0.25, 0.5, 0.25, 0, 0]
+    assert [label.get_text() for label in (low, half, top)] == ["0.00", "0.25", "0.50"]
+    assert marks.get_xdata().tolist() == [0, 0, 1, 1, 2, 2]
+    assert np.allclose(0.5 * marks.get_ydata()[::2], shares)
+    assert (middle.get_xdata()[0], name.get_text()) == (1, "mean 1.0")
+    limits = drawing.figure.axes[2].get_ylim()
+    drawing.update(4, 1.0, np.eye(5)[4])
+    assert drawing.figure.axes[2].get_ylim() == limits
+    assert count.get_ydata().tolist() == [1, 4, 6, 4, 1]
+    assert (top.get_text(), bars.get_data().values[8]) == ("1.00", 1)
+    assert len(marks.get_xdata()) == 0
+
+
+def test_the_lesion_bench_draws_deleted_blocks_hollow_and_two_accuracies():
+    drawing = plots.lesion_bench(3, 1.0)
+    steps, deleted = np.array([0.2, 0.4]), np.array([False, True])
+    drawing.update("plain, x", steps, deleted, np.array([0.9, 0.3]), 0.3, 0.95)
+    kept, gone, profile, untouched, now, *names = drawing.artists
+    assert kept.get_data().values[::2].tolist() == [0.2, 0, 0]
+    assert np.array_equal(gone.get_data().values[::2], [np.nan, 0.4, np.nan], equal_nan=True)
+    assert profile.get_xydata().tolist() == [[1, 0.9], [2, 0.3]]
+    assert (profile.get_linestyle(), profile.get_color()) == ("--", plots.PLAIN)
+    assert (untouched.get_ydata()[0], now.get_ydata()[0]) == (0.95, 0.3)
+    assert [name.get_text() for name in names] == ["untouched", "now"]
+    drawing.update("residual", steps, ~deleted, np.ones(2), 0.95, 0.95)
+    assert kept.get_data().values[::2].tolist() == [0, 0.4, 0]
+    assert profile.get_color() == plots.IDENTITY
+    high, low = (name.get_position()[1] for name in names)
+    assert high - low >= 12
+
+
+def test_flow_draws_paths_over_the_flow_and_the_error_by_depth():
+    paths, exact = np.arange(12.0).reshape(3, 2, 2), np.zeros((5, 2, 2))
+    errors = np.array([0.8, 0.4, 0.2])
+    drawing = plots.flow(paths, exact, [1, 2, 4], errors, 0.3)
+    stream, blocks, starts, curve, now = drawing.artists
+    assert starts.get_xydata().tolist() == paths[0].tolist()
+    drawn = blocks.get_xydata()
+    assert np.array_equal(drawn[:3], paths[:, 0])
+    assert np.isnan(drawn[3]).all()
+    assert np.array_equal(drawn[4:7], paths[:, 1])
+    assert len(stream.get_xdata()) == 2 * 6
+    assert curve.get_ydata().tolist() == errors.tolist()
+    assert now.get_xydata().tolist() == [[2, 0.3]]
+    guide = drawing.figure.axes[1].lines[0]
+    assert guide.get_ydata().tolist() == [0.8, 0.4, 0.2]
+    assert guide.get_linestyle() == "--"
+    assert blocks.get_linestyle() == "-"
+    drawing.update(np.zeros((65, 2, 2)), exact, 2 * errors, 0.1)
+    assert blocks.get_linestyle() == "None"  # dots alone
+    assert now.get_xydata().tolist() == [[64, 0.1]]
+    assert guide.get_ydata()[0] == 0.8

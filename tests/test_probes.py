@@ -358,3 +358,59 @@ def test_curvatures_are_second_derivatives():
     found = probes.curvatures(net, directions, squares, x, y)
     exact = [2 * (x @ d["weight"].T).square().mean().item() for d in directions]
     assert np.allclose(found, exact)
+
+
+def test_paths_of_each_length_are_summed_as_if_one_listed_them():
+    rng = np.random.default_rng(0)
+    M, v = rng.normal(size=(4, 2, 3, 3)), rng.normal(size=(2, 3))
+    parts = np.zeros((5, 2, 3))
+    for path in np.ndindex(*4 * (2,)):
+        product = v
+        for block in M[np.array(path) == 1]:
+            product = np.einsum("sij,sj->si", block, product)
+        parts[sum(path)] += product
+    found = probes.squares_by_length(M, v)
+    assert found.shape == (5, 5, 2)
+    assert np.allclose(found[-1], (parts**2).sum(-1))
+    assert np.allclose(found[2], np.r_[probes.squares_by_length(M[:2], v)[-1], np.zeros((2, 2))])
+
+
+def test_random_stacks_have_the_predicted_shares():
+    rng = np.random.default_rng(0)
+    M = 0.7 * rng.normal(size=(6, 400, 16, 16)) / 4
+    squares = probes.squares_by_length(M, rng.normal(size=(400, 16)))[-1].sum(-1)
+    predicted = probes.path_length_shares(6, 0.7)
+    assert np.allclose(squares / squares.sum(), predicted, atol=0.02)
+    assert predicted.sum() == pytest.approx(1)
+    assert predicted @ np.arange(7) == pytest.approx(6 * 0.49 / 1.49)
+    assert probes.path_length_shares(3, 0.0).tolist() == [1, 0, 0, 0]
+
+
+def test_blocks_that_share_their_weights_follow_the_flow_ever_closer():
+    rng = np.random.default_rng(0)
+    W, c, x = rng.normal(size=(2, 2)), rng.normal(size=2), rng.normal(size=(5, 2))
+    exact = probes.exact_flow(x, lambda h: np.tanh(h @ W.T + c))
+    assert exact.shape == (65, 5, 2)
+    errors = []
+    for depth in (16, 32, 64):
+        path = probes.flow(x, np.broadcast_to(W, (depth, 2, 2)), 1 / depth, c)
+        assert path.shape == (depth + 1, 5, 2)
+        errors.append(np.linalg.norm(path[-1] - exact[-1]))
+    assert np.allclose(np.divide(errors[:-1], errors[1:]), 2, atol=0.2)
+    twice = probes.exact_flow(x, lambda h: np.tanh(h @ W.T + c), steps=128)
+    assert abs(twice[-1] - exact[-1]).max() < 1e-7
+    longer = probes.exact_flow(x, lambda h: np.tanh(h @ W.T + c), time=2.0, steps=128)
+    assert np.allclose(longer[64], exact[-1])
+
+
+def test_each_block_of_a_flow_has_its_own_weights_and_seeds_stay_apart():
+    rng = np.random.default_rng(0)
+    W, c = rng.normal(size=(4, 3, 2, 2)), rng.normal(size=(4, 3, 1, 2))
+    x = rng.normal(size=(5, 2))
+    paths = probes.flow(x, W, 0.3, c)
+    assert paths.shape == (5, 3, 5, 2)
+    h = x
+    for block, bias in zip(W[:, 1], c[:, 1], strict=True):
+        h = h + 0.3 * np.tanh(h @ block.T + bias)
+    assert np.allclose(paths[-1, 1], h)
+    assert np.array_equal(paths[0, 2], x)

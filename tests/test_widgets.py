@@ -5,11 +5,14 @@ import numpy as np
 import pytest
 import torch
 
+from course_utils import blocks, data, recipes
 from course_utils.checks import EXERCISES, progress
 from course_utils.widgets import scorecard as card
+from course_utils.widgets.depth_as_time import DEPTHS, depth_as_time
 from course_utils.widgets.descent import descent
 from course_utils.widgets.gradient_norms import gradient_norms
 from course_utils.widgets.layer_gradients import layer_gradients
+from course_utils.widgets.lesion_bench import MAX_SWAPS, lesion_bench
 from course_utils.widgets.move_the_norm import move_the_norm, predicted
 from course_utils.widgets.predict import predict
 from course_utils.widgets.rank_collapse import rank_collapse
@@ -18,12 +21,15 @@ from course_utils.widgets.shattered_gradients import shattered_gradients
 from course_utils.widgets.start_from_identity import MAX_DEPTH, start_from_identity
 from course_utils.widgets.train_live import train_live
 from course_utils.widgets.training_panel import TrainingPanel
+from course_utils.widgets.unrolled import unrolled
 from course_utils.widgets.variance_ledger import variance_ledger
 from course_utils.wiring import Wiring
+from tests.new_nets import bench_of_new_nets
 
 PANELS = [
     descent, start_from_identity, variance_ledger, layer_gradients, train_live, recipe_picker,
     rank_collapse, move_the_norm, shattered_gradients,
+    unrolled, bench_of_new_nets, depth_as_time,
 ]  # fmt: skip
 
 
@@ -293,3 +299,117 @@ def test_small_branches_keep_the_gradients_together_and_depth_tears_them_apart()
     drag(panel, "b", 0.0)
     assert panel.sentence.endswith("1 block: the gradient is 0.")
     assert not slope.get_ydata().any()
+
+
+def test_the_paths_that_count_are_short_while_branches_are_small():
+    panel = unrolled()
+    assert panel.sentence == (
+        "24 blocks of gain 0.40: 16,777,216 paths, with 12.0 branches on average, or 3.3 if each "
+        "counts by its squared length. Paths of 1 to 6 branches carry 93 % of the squared length."
+    )
+    drag(panel, "gain", 1.0)  # coins: half of all branches
+    assert "with 12.0 branches on average, or 12.0 if each counts" in panel.sentence
+    panel.set(depth=1, gain=0.05)
+    assert panel.sentence.startswith("1 block of gain 0.05: 2 paths, with 0.5 branches")
+    assert panel.sentence.endswith("Paths of 0 branches carry 99 % of the squared length.")
+    panel.set(depth=1, gain=1.0)
+    assert panel.sentence.endswith("Paths of 0 to 1 branches carry 100 % of the squared length.")
+
+
+@pytest.mark.parametrize(("depth", "gain"), [(24, 0.4), (54, 0.5), (54, 0.05), (54, 1.5), (1, 1.5)])
+def test_random_stacks_share_their_length_as_the_binomial_says(depth, gain):
+    _, _, shares, measured = unrolled()._compute(depth, gain)
+    assert measured.shape == (depth + 1, 3)
+    assert np.allclose(measured.sum(0), 1)
+    lengths = np.arange(depth + 1)
+    assert np.allclose(lengths @ measured, lengths @ shares, rtol=0.25, atol=0.05)
+
+
+def test_the_lesion_bench_deletes_and_swaps_what_it_says():
+    panel = bench_of_new_nets()
+    start = r"residual, 1/√L: blocks 5 to 8 deleted: accuracy 0.\d\d; untouched 0.\d\d."
+    assert re.fullmatch(start, panel.sentence)
+    drag(panel, "swaps", 1)
+    assert "blocks 5 to 8 deleted and 1 swap of neighbours: acc" in panel.sentence
+    for values, said in (
+        ({"first": 20, "many": 24, "swaps": 2}, "blocks 20 to 24 deleted and 2 swaps of neigh"),
+        ({"first": 24, "many": 2, "swaps": 0}, "block 24 deleted: accuracy"),
+        ({"first": 2, "many": 24, "swaps": 40}, "blocks 2 to 24 deleted, none left to swap: acc"),
+        ({"first": 1, "many": 24, "swaps": 0}, "all blocks deleted: accuracy"),
+        ({"first": 9, "many": 0, "swaps": 0}, "no block deleted: accuracy"),
+        ({"net": "pre-norm", "first": 20, "many": 9}, "pre-norm: no block deleted: accuracy"),
+        ({"net": "pre-norm", "first": 5, "many": 9}, "pre-norm: blocks 5 to 6 deleted: accuracy"),
+    ):
+        assert said in panel.set(**values).sentence
+
+
+def test_the_lesion_bench_measures_the_net_that_is_left():
+    torch.manual_seed(0)
+    net, digits = recipes.classifier("residual, 1/√L", 6), data.digits()
+    panel = lesion_bench({"net": net}, digits.x_test, digits.y_test, first=1, many=0)
+    x, y = torch.from_numpy(digits.x_test), torch.from_numpy(digits.y_test)
+
+    def accuracy(order):
+        middle = net[1].only(order) if order else torch.nn.Identity()
+        return (net[2](middle(net[0](x))).argmax(1) == y).float().mean().item()
+
+    *_, single, now, untouched = panel._compute("net", 1, 0, 0)
+    assert now == untouched == pytest.approx(accuracy(list(range(6))))
+    assert single[2] == pytest.approx(accuracy([0, 1, 3, 4, 5]))
+    assert panel._compute("net", 3, 1, 0)[-2] == pytest.approx(single[2])
+    assert panel._compute("net", 1, 6, 9)[-2] == pytest.approx(accuracy([]))
+    # one swap changes the places of two neighbours
+    swapped = [accuracy([*range(i), i + 1, i, *range(i + 2, 6)]) for i in range(5)]
+    assert min(abs(panel._compute("net", 1, 0, 1)[-2] - each) for each in swapped) < 1e-6
+    assert panel.controls["swaps"].max == MAX_SWAPS
+
+
+def test_the_lesion_bench_wants_stacks_that_can_be_cut():
+    x, y = np.ones((2, 64)), np.zeros(2)
+    with pytest.raises(ValueError, match="at least one net is needed"):
+        lesion_bench({}, x, y)
+    other = torch.nn.Sequential(*(torch.nn.Linear(64, 64) for _ in range(3)))
+    with pytest.raises(ValueError, match=r"'other' has \['Linear', 'Linear', 'Linear'\]"):
+        lesion_bench({"other": other}, x, y)
+    one_block = blocks.StochasticDepth(1, 64, Wiring(), gate=0.0)
+    panel = lesion_bench({"one": torch.nn.Sequential(other[0], one_block, other[2])}, x, y)
+    assert panel.sentence.startswith("one: all blocks deleted: accuracy")
+    assert one_block.training, "the reader's net stays as it was"
+
+
+def falls(errors):
+    """The slope of the errors from depth 16 on, both axes logarithmic."""
+    return np.polyfit(np.log(DEPTHS[4:]), np.log(errors[4:]), 1)[0]
+
+
+def test_only_steps_of_1_over_L_bring_more_blocks_closer_to_the_flow():
+    panel = depth_as_time()
+    curves = {
+        (step, weights): panel._compute(64, step, weights)[2]
+        for step in ("1/L", "1/√L", "1")
+        for weights in ("shared", "fresh")
+    }
+    assert falls(curves["1/L", "shared"]) == pytest.approx(-1, abs=0.03)
+    assert falls(curves["1/L", "fresh"]) == pytest.approx(-0.5, abs=0.1)
+    for step in ("1/√L", "1"):
+        for weights in ("shared", "fresh"):
+            assert curves[step, weights][4:].min() > 1
+    for (step, weights), errors in curves.items():  # the dot lies on the curve
+        assert panel._compute(64, step, weights)[3] == errors[6]
+
+
+def test_depth_as_time_says_how_far_the_flow_is():
+    panel = depth_as_time()
+    assert panel.sentence == (
+        "8 blocks with the step 1/L and shared weights: the 12 points end 0.065 from the flow on "
+        "average, with 16 blocks 0.032."
+    )
+    panel.set(depth=64, weights="fresh")
+    assert panel.sentence.startswith("64 blocks with the step 1/L and fresh weights: the 12 po")
+    assert "from the flow of the mean branch on average, with 128 blocks" in panel.sentence
+    assert len(panel._drawing.artists[1].get_xdata()) == 12 * (65 + 1)
+    panel.set(depth=1, step="1", weights="shared")
+    assert panel.sentence.startswith("1 block with the step 1 and shared weights: the 12 points")
+    panel.set(depth=128, step="1/√L")
+    assert panel.sentence.startswith("128 blocks with the step 1/√L and shared weights: the 12")
+    assert panel._drawing.artists[-1].get_xdata() == [128]
