@@ -1272,12 +1272,8 @@ def lesions(counts, accuracies, title):
     figure = Figure()
     ax = figure.subplots()
     ax.axhline(0.1, color=MUTED, lw=1)
-    for name, values in accuracies.items():
-        colour, dash = _line_style(name)
-        ax.plot(counts, values.mean(1), "o", ms=4, ls=dash, color=colour)
-        middle = len(counts) // 2
-        ax.annotate(name, (counts[middle], values[middle].mean()), xytext=(4, 5), color=colour,
-                    textcoords="offset points")  # fmt: skip
+    _against(ax, counts, accuracies, lambda one, other: abs(one - other) < 0.08)
+    _room(ax, counts[-1])
     ax.set(ylim=(0, 1.09), xlabel="blocks deleted", title=title)
     ax.set_ylabel("test accuracy (grey: guessing)")
     return figure
