@@ -168,12 +168,12 @@ def _angles_case(title, shape, depth, a, b, held_back=False):
 
 
 def _kappa(theta):
-    """The cosine between relu(W h) and relu(W h') for h and h' at this angle."""
+    """Return the cosine between relu(W h) and relu(W h') for h and h' at this angle."""
     return (np.sin(theta) + (np.pi - theta) * np.cos(theta)) / np.pi
 
 
 def _share(theta):
-    """The share of the active units that two inputs have in common."""
+    """Return the share of the active units that two inputs have in common."""
     return 1 - theta / np.pi
 
 
@@ -372,8 +372,8 @@ does_it_shatter = choice(
     hints=(
         "The first column of numbers shows whether gradients vanish or explode, the other two "
         "whether they shatter.",
-        "Test each sentence on all four rows. White noise has the correlation 0 at every lag but 0; "
-        "a straight line y = c x has 1.",
+        "Test each sentence on all four rows. White noise has the correlation 0 at every lag but "
+        "0; a straight line y = c x has 1.",
         "What happens to the correlation if every gradient is multiplied by the same number?",
     ),
 )
