@@ -9,6 +9,7 @@ from course_utils.checks import (
     lesson_05,
     lesson_06,
     lesson_07,
+    lesson_09,
 )
 
 _LESSONS = (
@@ -20,5 +21,6 @@ _LESSONS = (
     lesson_05,
     lesson_06,
     lesson_07,
+    lesson_09,
 )
 EXERCISES = {exercise.name: exercise for lesson in _LESSONS for exercise in lesson.EXERCISES}
