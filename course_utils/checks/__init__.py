@@ -10,6 +10,7 @@ from course_utils.checks import (
     lesson_06,
     lesson_07,
     lesson_08,
+    lesson_09,
 )
 
 _LESSONS = (
@@ -22,5 +23,6 @@ _LESSONS = (
     lesson_06,
     lesson_07,
     lesson_08,
+    lesson_09,
 )
 EXERCISES = {exercise.name: exercise for lesson in _LESSONS for exercise in lesson.EXERCISES}
