@@ -42,6 +42,8 @@ PANELS = (
     "unrolled",
     "lesion_bench",
     "depth_as_time",
+    "block_stepper",
+    "which_skip",
 )
 # a lesson hands this one its trained nets; new ones take as long
 NETS = """from course_utils import data, recipes

@@ -207,6 +207,36 @@ def spell(number) -> list:
     return [*spell(number // size), name, *rest]
 
 
+def number_tokens(number):
+    """Write a number as words and as digits, in places of `WORDS` and of `DIGITS`.
+
+    Parameters
+    ----------
+    number : int
+        From 0 to 99,999.
+
+    Returns
+    -------
+    words, digits : ndarray, shapes (8,) and (7,), int64
+        Padded at the end; the digits have a start and an end.
+
+    Raises
+    ------
+    ValueError
+        If the number is out of that range.
+
+    Examples
+    --------
+    >>> number_tokens(12)
+    (array([15,  0,  0,  0,  0,  0,  0,  0]), array([1, 4, 5, 2, 0, 0, 0]))
+    """
+    words, digits = np.full(8, PAD), np.full(7, PAD)
+    said = [WORDS.index(word) for word in spell(number)]
+    written = [START, *(DIGITS.index(digit) for digit in str(number)), END]
+    words[: len(said)], digits[: len(written)] = said, written
+    return words, digits
+
+
 @dataclass(frozen=True)
 class Numbers:
     """Hold numbers as words and as digits, split once and for all.
@@ -246,11 +276,9 @@ def numbers() -> Numbers:
     ['<start>', '5', '8', '7', '5', '1', '<end>']
     """
     drawn = np.random.default_rng(0).choice(100_000, 6000, replace=False)
-    words, digits = np.full((6000, 8), PAD), np.full((6000, 7), PAD)
+    words, digits = np.empty((6000, 8), np.int64), np.empty((6000, 7), np.int64)
     for row, number in enumerate(drawn.tolist()):
-        said = [WORDS.index(word) for word in spell(number)]
-        written = [START, *(DIGITS.index(digit) for digit in str(number)), END]
-        words[row, : len(said)], digits[row, : len(written)] = said, written
+        words[row], digits[row] = number_tokens(number)
     return Numbers(words[:5600], digits[:5600], words[5600:], digits[5600:])
 
 

@@ -24,6 +24,7 @@ COLOURS = {
 }
 WIDTHS = {"identity": 6.0, "branch": 2.5, "plain": 3.0, "ink": 1.5}
 COLUMN, BLOCK, LOOP = 190, 104, 62  # distances in px: between nets, between blocks, trunk to branch
+ROW = 34  # between two stops of a list of sublayers
 
 
 @dataclass(frozen=True)
@@ -190,6 +191,53 @@ def row(nets: dict, blocks: int = 2) -> list:
     return shapes
 
 
+def sublayers(wiring: Wiring, branches) -> tuple:
+    """List the shapes of one block of several sublayers, to be read from top to bottom.
+
+    Parameters
+    ----------
+    wiring : Wiring
+        How each sublayer joins the stream: with a shortcut, and with at most one norm.
+    branches : sequence of sequence of str
+        For each sublayer the labels of the steps inside of it.
+
+    Returns
+    -------
+    shapes : list of Line, Box, Merge and Text
+        Drawn in this order.
+    stops : list of Text, Box and Merge
+        Those that stand for a tensor, in the order in which it passes them.
+
+    Raises
+    ------
+    ValueError
+        If the wiring has no shortcut, or two norms.
+
+    Examples
+    --------
+    >>> shapes, stops = sublayers(Wiring(norm="post"), [["F"]])
+    >>> [type(stop).__name__ for stop in stops]
+    ['Text', 'Box', 'Merge', 'Box']
+    """
+    place = wiring.one_norm()
+    if not wiring.a:
+        raise ValueError(f"sublayers are drawn beside a shortcut, got {wiring}")
+    stops, loops = [Text(0, 0, "h")], []
+    for labels in branches:
+        high = -ROW * (len(stops) - 0.5)
+        if place == "pre":
+            stops.append(Box("plain", LOOP, -ROW * len(stops), "norm", pill=True))
+        for label in labels:
+            stops.append(Box("branch", LOOP, -ROW * len(stops), label))
+        merge = -ROW * len(stops)
+        loops.append(Line("branch", ((0, high), (LOOP, high), (LOOP, merge), (0, merge))))
+        stops.append(Merge(0, merge))
+        if place == "post":
+            stops.append(Box("plain", 0, -ROW * len(stops), "norm", pill=True))
+    trunk = Line("identity", ((0, -0.4 * ROW), (0, -ROW * (len(stops) - 0.65))))
+    return [trunk, *loops, *stops], stops
+
+
 def describe(nets: dict) -> str:
     """Say in one sentence what the picture of these nets shows.
 
@@ -307,9 +355,20 @@ def figure(nets: dict, blocks: int = 2) -> Figure:
     ax = fig.add_axes((0, 0, 1, 1))
     ax.set(xlim=(left, left + width), ylim=(bottom, bottom + height), aspect="equal")
     ax.axis("off")
-    for order, shape in enumerate(row(nets, blocks)):
-        _draw(ax, shape, order)
+    draw(ax, row(nets, blocks))
     return fig
+
+
+def draw(ax, shapes):
+    """Draw shapes on light ground; 100 px of them are meant to be an inch.
+
+    Parameters
+    ----------
+    ax : Axes
+    shapes : list of Line, Box, Merge and Text
+    """
+    for order, shape in enumerate(shapes):
+        _draw(ax, shape, order)
 
 
 def _draw(ax, shape, order):

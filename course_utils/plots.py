@@ -6,6 +6,7 @@ figure that the lesson showed.
 
 import base64
 import io
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files
@@ -14,6 +15,7 @@ import matplotlib as mpl
 import matplotlib.style
 import matplotlib.ticker
 import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -1524,3 +1526,169 @@ def _with_gaps(paths):
     """Join the lines of many points into one, with a gap after each: drawn sooner."""
     gap = np.full((1, *paths.shape[1:]), np.nan)
     return np.concatenate([paths, gap]).swapaxes(0, 1).reshape(-1, 2).T
+
+
+def block_stepper(sketches, limits):
+    """Draw a transformer block, one tensor inside it, and the gradient that comes back there.
+
+    Parameters
+    ----------
+    sketches : dict of str to tuple
+        By placement: a callable that draws the block into an Axes with the limits `SKETCH`, and
+        for each step the (x, y, width, height) of its place there.
+    limits : dict of str to tuple of float
+        By kind of tensor: where the colours of tensor and gradient end, on both sides of 0.
+
+    Returns
+    -------
+    Drawing
+        Its `update(placement, step, kind, name, tensor, gradient)` marks the step and shows both
+        arrays, of one shape (rows, columns), (n, rows, columns) or (m, n, rows, columns): n stand
+        side by side, m one below the other.
+
+    Examples
+    --------
+    >>> sketch = (lambda ax: ax.plot(0, 0), [(0, 0, 1, 1)])
+    >>> drawing = block_stepper({"pre": sketch}, {"tensor": (1.0, 0.1)})
+    >>> drawing.update("pre", 0, "tensor", "stream h", np.ones((5, 8)), np.ones((5, 8)))
+    >>> drawing.artists[3].get_text()
+    'stream h, 5 × 8'
+    """
+    figure = Figure(figsize=(7.0, 3.6), layout="none")
+    # drawn once: boxes and letters would take a third of a move
+    pictures = {placement: _picture(sketch) for placement, (sketch, _) in sketches.items()}
+    ax = figure.add_axes((0.1 / 7.0, 0.1 / 3.6, 1.5 / 7.0, 3.4 / 3.6))
+    (mark,) = ax.plot([], [], color="#F5C518", solid_capstyle="round", zorder=1)
+    block = ax.imshow(
+        next(iter(pictures.values())), extent=SKETCH, interpolation="nearest", zorder=2
+    )
+    ax.axis("off")
+    views = [_tensor_view(figure, left) for left in (0.285, 0.655)]
+
+    def update(placement, step, kind, name, tensor, gradient):
+        block.set_data(pictures[placement])
+        x, y, width, height = sketches[placement][1][step]
+        mark.set_linewidth(0.72 * height + 9)  # the ends are round, half as long as it is thick
+        mark.set_data([x - (width - height) / 2, x + (width - height) / 2], [y, y])
+        titles = f"{name}, {' × '.join(map(str, tensor.shape))}", "gradient there"
+        for (image, title, *ends), array, limit, text in zip(
+            views, (tensor, gradient), limits[kind], titles, strict=True
+        ):
+            image.set_data(_laid_out(array))
+            image.set_clim(-limit, limit)
+            title.set_text(text)
+            for end, sign in zip(ends, ("−", ""), strict=True):
+                end.set_text(f"{sign}{limit:.2g}")
+
+    return Drawing(figure, (mark, block, *views[0], *views[1]), update)
+
+
+SKETCH = -46, 104, -318, 22  # left, right, bottom, top: 100 to an inch
+
+
+def _picture(sketch):
+    """Draw a sketch as pixels on a transparent ground."""
+    left, right, bottom, top = SKETCH
+    figure = Figure(figsize=((right - left) / 100, (top - bottom) / 100), layout="none")
+    figure.patch.set_alpha(0)
+    ax = figure.add_axes((0, 0, 1, 1))
+    sketch(ax)
+    ax.set(xlim=(left, right), ylim=(bottom, top))
+    ax.axis("off")
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.array(canvas.buffer_rgba())
+
+
+def _tensor_view(figure, left):
+    """Make a heatmap without values yet, its title, and the two ends of the bar below it."""
+    ax = figure.add_axes((left, 0.24, 0.33, 0.64))
+    ax.spines[:].set_visible(False)
+    colours = {"cmap": "RdBu_r", "interpolation": "nearest", "aspect": "auto"}
+    image = ax.imshow([[0.0]], extent=(0, 1, 0, 1), **colours)
+    bar = figure.add_axes((left + 0.06, 0.09, 0.21, 0.04))
+    bar.imshow(np.linspace(-1, 1, 101)[None], extent=(0, 1, 0, 1), **colours)
+    for each in (ax, bar):
+        each.set(xticks=[], yticks=[])
+        each.grid(False)
+    ax.set(xlabel="features (or tokens looked at)", ylabel="tokens")
+    title = ax.text(0, 1.03, "", transform=ax.transAxes, va="bottom")
+    sides = (-0.05, "right"), (1.05, "left")
+    ends = [bar.text(x, 0.4, "", ha=ha, va="center", size=9) for x, ha in sides]
+    return image, title, *ends
+
+
+def _laid_out(array):
+    """Matrices side by side, groups of them one below the other, with empty lines between."""
+    if array.ndim == 2:
+        return array
+    axis, parts = -1 if array.ndim == 3 else -2, [_laid_out(each) for each in array]
+    gap = np.full_like(parts[0].take([0], axis), np.nan)
+    return np.concatenate([part for each in parts for part in (gap, each)][1:], axis)
+
+
+def which_skip(alone, intact, total):
+    """Draw what a decoder looks at for one number, and how many numbers come out right.
+
+    Parameters
+    ----------
+    alone : dict of str to int
+        How many are right with only that kind of skip removed.
+    intact : int
+        How many are right with every skip.
+    total : int
+        Of how many.
+
+    Returns
+    -------
+    Drawing
+        Its `update(weights, words, digits, right)` takes the attention weights, shape
+        (rows, columns), a name for each of the first rows and of the first columns, and how many
+        are right now. The shape stays that of the first call, whose frame is 8 words and 6 digits.
+
+    Examples
+    --------
+    >>> drawing = which_skip({"encoder attention": 3}, 9, total=10)
+    >>> drawing.update(np.ones((8, 6)), ["twelve"], ["1", "2", "end"], 5)
+    >>> drawing.artists[1].get_width(), drawing.artists[2].get_text()
+    (5, '5')
+    """
+    figure = Figure(layout="none")
+    left = figure.add_axes((0.13, 0.12, 0.25, 0.7))
+    right = figure.add_axes((0.65, 0.12, 0.31, 0.7))
+    rows, columns = 8, 6
+    image = left.imshow(
+        np.zeros((rows, columns)), cmap="Blues", vmin=0, vmax=1, aspect="auto",
+        extent=(-0.5, columns - 0.5, rows - 0.5, -0.5), interpolation="nearest",
+    )  # fmt: skip
+    left.set(xticks=[], yticks=[])
+    left.grid(False)
+    left.set_title("what a digit looks at\n(darker: more)", loc="center", weight="normal")
+    said = [left.text(-0.7, row, "", ha="right", va="center") for row in range(rows)]
+    written = [
+        left.text(column, rows - 0.3, "", ha="center", va="top") for column in range(columns)
+    ]
+    names = ["every skip", "now", *alone]
+    places = [0, 1, *range(3, 3 + len(alone))]
+    counts = [intact, 0, *alone.values()]
+    colours = [IDENTITY, BRANCH, *[MUTED] * len(alone)]
+    bars = right.barh(places, counts, color=colours)
+    for place, count in zip(places, counts, strict=True):
+        if place != 1:
+            right.text(count + 0.02 * total, place, str(count), va="center")
+    count_now = right.text(0, 1, "", va="center", color=BRANCH)
+    right.set(xlim=(0, 1.2 * total), xticks=(0, total), ylim=(places[-1] + 0.6, -0.6))
+    right.set_yticks([*places, 2], labels=[*names, "one kind removed:"])
+    right.tick_params(axis="y", length=0)
+    right.grid(False)
+    right.set_title(f"numbers right, of {total}", loc="center", weight="normal")
+
+    def update(weights, words, digits, right):
+        image.set_data(weights)
+        for texts, labels in ((said, words), (written, digits)):
+            for text, label in itertools.zip_longest(texts, labels, fillvalue=""):
+                text.set_text(label)
+        bars[1].set_width(right)
+        count_now.set(x=right + 0.02 * total, text=str(right))
+
+    return Drawing(figure, (image, bars[1], count_now, *said, *written), update)

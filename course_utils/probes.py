@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch.func import functional_call, vmap
 
-from course_utils import backprop
+from course_utils import backprop, data
 from course_utils.wiring import Wiring
 
 
@@ -1155,3 +1155,175 @@ def curvatures(net, directions, loss, x, y, step=0.05):
     losses = losses_at(net, directions, places, loss, x, y)
     forth, back = losses[:-1].reshape(2, -1)
     return (forth + back - 2 * losses[-1]) / step**2
+
+
+def block_tensors(block, h, n_heads, wiring: Wiring, target, mask=None):
+    """Follow a transformer block: each tensor on the way, and the gradient that comes back there.
+
+    The loss is half the squared distance of the block's output from a target.
+
+    Parameters
+    ----------
+    block : backprop.TransformerBlock
+        Its norms are used where the wiring wants one.
+    h : ndarray, shape (seq, d_model)
+    n_heads : int
+    wiring : Wiring
+        How both sublayers join the stream.
+    target : ndarray, shape (seq, d_model)
+    mask : ndarray of bool, broadcastable to (seq, seq), optional
+        True where a position may look.
+
+    Returns
+    -------
+    list of tuple
+        Name, tensor and ∂L/∂tensor, of one shape, in the order of the forward pass. Queries, keys
+        and values are one tensor, shape (3, n_heads, seq, d_model / n_heads).
+
+    Raises
+    ------
+    ValueError
+        If the wiring has two norms.
+
+    References
+    ----------
+    Used in notebooks/11_transformer_block.ipynb.
+
+    Examples
+    --------
+    >>> rng, one = np.random.default_rng(0), backprop.RMSNorm(np.ones(4))
+    >>> silent = backprop.random_attention(rng, 4, gain=0), one, backprop.random_branch(rng, 4)
+    >>> block, h = backprop.TransformerBlock(one, *silent), rng.normal(size=(3, 4))
+    >>> found = block_tensors(block, h, 2, Wiring(), np.zeros((3, 4)))
+    >>> [(name, tensor.shape) for name, tensor, _ in found[1:3]]
+    [('queries, keys, values', (3, 2, 3, 2)), ('attention weights', (2, 3, 3))]
+    """
+    place, (a, b) = wiring.one_norm(), (wiring.a, wiring.b)
+    tensors, undo = [("stream h", h)], []  # undo: maps the gradient after a sublayer to that before
+    for norm, run in ((block.norm1, _attention_tensors), (block.norm2, _feed_tensors)):
+        u, norm_cache = h, None
+        if place == "pre":
+            u, norm_cache = backprop.norm_forward(norm, h)
+            tensors.append(("norm(h)", u))
+        inside, back = run(block, u, n_heads, mask)
+        h = a * h + b * inside[-1][1]
+        tensors += [*inside, (Wiring(a, b).equation(), h)]
+        if place == "post":
+            h, norm_cache = backprop.norm_forward(norm, h)
+            tensors.append(("norm of the sum", h))
+        undo.append((norm, norm_cache, back))
+    dh = h - target
+    gradients = [dh]
+    for norm, cache, back in reversed(undo):
+        if place == "post":
+            dh, _ = backprop.norm_backward(norm, cache, dh)
+            gradients.append(dh)
+        inside, du = back(b * dh)
+        gradients += inside
+        if place == "pre":
+            gradients.append(du)
+            du, _ = backprop.norm_backward(norm, cache, du)
+        dh = a * dh + du  # the sum sends the gradient both ways
+        gradients.append(dh)
+    return [(*tensor, dt) for tensor, dt in zip(tensors, reversed(gradients), strict=True)]
+
+
+def _attention_tensors(block, u, n_heads, mask):
+    """Tensors inside attention, and a map from ∂L/∂F to their gradients, last first, and ∂L/∂u."""
+    weights = block.attention
+    F, cache = backprop.multi_head_forward(weights, u, n_heads, mask)
+    inner, joined = cache[2:]
+    q, k, v, shares = inner
+
+    def back(dF):
+        dheads = backprop.split_heads(backprop.linear_backward(weights.Wo, joined, dF)[0], n_heads)
+        dqkv = np.stack(backprop.attention_backward(inner, dheads))
+        du, _, _ = backprop.multi_head_backward(weights, cache, dF)
+        return [dF, dheads @ v.mT, dqkv], du  # heads = weights · v
+
+    names = "queries, keys, values", "attention weights", "F(h): heads joined and mixed"
+    return list(zip(names, (np.stack([q, k, v]), shares, F), strict=True)), back
+
+
+def _feed_tensors(block, u, n_heads, mask):
+    """Do the same inside the feed-forward sublayer, which has neither heads nor a mask."""
+    branch = block.branch
+    F, cache = backprop.feed_forward(branch, u)
+    inner = np.maximum(cache[1], 0)
+
+    def back(dF):
+        du, _ = backprop.feed_backward(branch, cache, dF)
+        return [dF, backprop.linear_backward(branch.W2, inner, dF)[0]], du
+
+    return [("inner layer after ReLU", inner), ("F(h): outer layer", F)], back
+
+
+@torch.no_grad()
+def written_right(net, x, y):
+    """Say of each sequence whether the likeliest token is the right one everywhere.
+
+    The net is shown the right tokens so far. Where it is right everywhere, it writes the same
+    sequence on its own, and only there: so this is the exact match of `write`, in one pass.
+
+    Parameters
+    ----------
+    net : transformers.EncoderDecoder
+    x : Tensor of int64, shape (batch, source_seq + target_seq)
+    y : Tensor of int64, shape (batch, target_seq)
+        `data.PAD` where a sequence is over.
+
+    Returns
+    -------
+    ndarray of bool, shape (batch,)
+
+    References
+    ----------
+    Used in notebooks/12_encoder_decoder.ipynb.
+
+    Examples
+    --------
+    >>> logits = torch.tensor([[[0.0, 1.0], [0.0, 1.0]], [[1.0, 0.0], [0.0, 1.0]]])
+    >>> written_right(lambda x: logits, None, torch.tensor([[1, data.PAD], [1, 1]]))
+    array([ True, False])
+    """
+    return ((net(x).argmax(-1) == y) | (y == data.PAD)).all(1).numpy()
+
+
+@torch.no_grad()
+def cross_weights(net, x):
+    """Measure how much each written token looks at each one that was read, in every decoder block.
+
+    Parameters
+    ----------
+    net : transformers.EncoderDecoder
+    x : Tensor of int64, shape (batch, source_seq + target_seq)
+
+    Returns
+    -------
+    ndarray, shape (depth, batch, n_heads, target_seq, source_seq)
+
+    References
+    ----------
+    Used in notebooks/12_encoder_decoder.ipynb.
+
+    Examples
+    --------
+    >>> from course_utils.transformers import EncoderDecoder
+    >>> net = EncoderDecoder(30, 13, source_seq=8, d_model=16, n_heads=4, depth=2)
+    >>> cross_weights(net, torch.ones(5, 8 + 6, dtype=torch.int64)).shape
+    (2, 5, 4, 6, 8)
+    """
+    found = []
+
+    def keep(attend, inputs, options, _out):
+        found.append(attend.weights(*inputs, **options).numpy())
+
+    handles = [
+        block.cross.branch.register_forward_hook(keep, with_kwargs=True) for block in net.decoder
+    ]
+    try:
+        net(x)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return np.stack(found)

@@ -65,6 +65,24 @@ def test_shapes_stay_inside_the_frame():
         assert all(left < x < left + width and bottom < y < bottom + height for x, y in points)
 
 
+def test_a_block_of_sublayers_runs_downwards_with_its_norms_on_the_loops_or_on_the_trunk():
+    for norm, norms_at in {"none": [], "pre": [diagrams.LOOP] * 2, "post": [0, 0]}.items():
+        shapes, stops = diagrams.sublayers(Wiring(norm=norm), [["q", "mix"], ["outer"]])
+        heights = [stop.y for stop in stops]
+        assert heights == sorted(heights, reverse=True)
+        assert len(set(heights)) == len(stops) == 6 + len(norms_at)
+        pills = [stop.x for stop in stops if isinstance(stop, diagrams.Box) and stop.pill]
+        assert pills == norms_at
+        trunk, *loops = [shape for shape in shapes if isinstance(shape, diagrams.Line)]
+        assert (trunk.role, [loop.role for loop in loops]) == ("identity", ["branch"] * 2)
+        merges = [stop.y for stop in stops if isinstance(stop, diagrams.Merge)]
+        assert [loop.points[-1][1] for loop in loops] == merges
+        assert trunk.points[1][1] < merges[-1]
+    for wiring, message in ((PLAIN, "beside a shortcut"), (Wiring(norm="peri"), "one norm")):
+        with pytest.raises(ValueError, match=message):
+            diagrams.sublayers(wiring, [["F"]])
+
+
 def test_the_readmes_figure_is_up_to_date(tmp_path):
     figure.write(tmp_path / "figure.svg")
     fresh = (tmp_path / "figure.svg").read_text(encoding="utf-8")

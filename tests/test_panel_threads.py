@@ -17,6 +17,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from course_utils.plots import Drawing
+from course_utils.widgets.block_stepper import block_stepper
 from course_utils.widgets.depth_as_time import depth_as_time
 from course_utils.widgets.descent import descent
 from course_utils.widgets.gradient_norms import gradient_norms
@@ -28,6 +29,7 @@ from course_utils.widgets.shattered_gradients import shattered_gradients
 from course_utils.widgets.start_from_identity import start_from_identity
 from course_utils.widgets.unrolled import unrolled
 from course_utils.widgets.variance_ledger import variance_ledger
+from course_utils.widgets.which_skip import which_skip
 from tests.new_nets import bench_of_new_nets
 
 # for each panel, four values of each of its sliders
@@ -55,6 +57,8 @@ MOVES = {
     },
     depth_as_time: {"depth": [1, 8, 64, 128]},
     unrolled: {"depth": [1, 12, 24, 54], "gain": [0.05, 0.4, 1.0, 1.5]},
+    block_stepper: {"step": [0, 2, 3, 9]},
+    which_skip: {"encoder_attention": [0.0, 0.2, 0.5, 1.0], "decoder_cross": [0.0, 0.3, 0.6, 1.0]},
 }
 every_panel = pytest.mark.parametrize("make", MOVES, ids=lambda make: make.__name__)
 

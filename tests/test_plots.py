@@ -335,3 +335,46 @@ def test_flow_draws_paths_over_the_flow_and_the_error_by_depth():
     assert blocks.get_linestyle() == "None"  # dots alone
     assert now.get_xydata().tolist() == [[64, 0.1]]
     assert guide.get_ydata()[0] == 0.8
+
+
+def test_the_block_stepper_lays_matrices_side_by_side_and_marks_the_place():
+    sketches = {
+        "pre": (lambda ax: ax.plot([0, 0], [0, -300], color="black"), [(0, 0, 18, 18)]),
+        "post": (lambda ax: ax.plot([50, 50], [0, -300], color="black"), [(60, -34, 58, 28)] * 2),
+    }
+    drawing = plots.block_stepper(sketches, {"tensor": (2.0, 0.5), "weights": (1.0, 9.0)})
+    mark, block, image, title, low, high, gradient, *_, last = drawing.artists
+    array = np.arange(24.0).reshape(2, 3, 4)
+    drawing.update("pre", 0, "tensor", "name", array, -array)
+    before = block.get_array().copy()
+    assert np.array_equal(image.get_array()[:, :4], array[0])
+    assert image.get_array().mask[:, 4].all()
+    assert np.array_equal(gradient.get_array()[:, 5:], -array[1])
+    assert image.get_clim() == (-2, 2)
+    assert gradient.get_clim() == (-0.5, 0.5)
+    assert (title.get_text(), low.get_text(), high.get_text()) == ("name, 2 × 3 × 4", "−2", "2")
+    assert last.get_text() == "0.5"
+    drawing.update("post", 1, "weights", "q", np.ones((3, 2, 5, 4)), np.ones((3, 2, 5, 4)))
+    assert image.get_array().shape == (17, 9)
+    assert image.get_array().mask[5].all()
+    assert not np.array_equal(block.get_array(), before)
+    assert mark.get_ydata() == [-34, -34]
+    assert np.mean(mark.get_xdata()) == 60
+    assert gradient.get_clim() == (-9, 9)
+
+
+def test_which_skip_draws_one_bar_that_moves_and_those_that_stay():
+    drawing = plots.which_skip({"first kind": 3, "second kind": 0}, 9, total=10)
+    image, now, count, *texts = drawing.artists
+    weights = np.random.default_rng(0).random((8, 6))
+    drawing.update(weights, ["seven", "hundred"], [*"700", "end"], 4)
+    assert np.array_equal(image.get_array(), weights)
+    assert [text.get_text() for text in texts if text.get_text()] == [
+        "seven", "hundred", *"700", "end",
+    ]  # fmt: skip
+    bars = drawing.figure.axes[1].patches
+    assert [patch.get_width() for patch in bars] == [9, 4, 3, 0]
+    assert (now.get_width(), count.get_text()) == (4, "4")
+    drawing.update(weights, ["one"], ["1", "end"], 0)
+    assert [text.get_text() for text in texts if text.get_text()] == ["one", "1", "end"]
+    assert count.get_position()[0] < 1

@@ -4,8 +4,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from course_utils import backprop, probes
+from course_utils import backprop, data, probes
 from course_utils.blocks import MLP, DeepStack
+from course_utils.transformers import EncoderDecoder
 from course_utils.wiring import PLAIN, Wiring
 
 
@@ -358,6 +359,108 @@ def test_curvatures_are_second_derivatives():
     found = probes.curvatures(net, directions, squares, x, y)
     exact = [2 * (x @ d["weight"].T).square().mean().item() for d in directions]
     assert np.allclose(found, exact)
+
+
+def follow(norm, mask=None, seed=0):
+    rng = np.random.default_rng(seed)
+    norms = [
+        backprop.LayerNorm(*(rng.normal(size=(2, 6)) + np.array([[1.0], [0.0]]))) for _ in range(2)
+    ]
+    parts = backprop.random_attention(rng, 6), backprop.random_branch(rng, 6, 10)
+    block = backprop.TransformerBlock(norms[0], parts[0], norms[1], parts[1])
+    h, target = rng.normal(size=(2, 4, 6))
+    wiring = norm if isinstance(norm, Wiring) else Wiring(norm=norm)
+    return block, h, target, probes.block_tensors(block, h, 3, wiring, target, mask)
+
+
+@pytest.mark.parametrize("mask", [None, np.tri(4, dtype=bool)], ids=["none", "causal"])
+def test_the_tensors_of_a_pre_norm_block_are_those_of_its_backward_pass(mask):
+    block, h, target, found = follow("pre", mask)
+    H, cache = backprop.pre_norm_forward(block, h, 3, mask)
+    dh, _ = backprop.pre_norm_backward(block, cache, H - target)
+    assert np.array_equal(found[-1][1], H)
+    assert np.allclose(found[0][2], dh)
+    assert np.array_equal(found[3][1], cache[1][2][3])
+    assert np.array_equal(found[7][1], np.maximum(cache[3][1], 0))
+    assert [name for name, *_ in found] == [
+        "stream h", "norm(h)", "queries, keys, values", "attention weights",
+        "F(h): heads joined and mixed", "h + F(h)", "norm(h)", "inner layer after ReLU",
+        "F(h): outer layer", "h + F(h)",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("norm", ["none", "pre", "post", Wiring(a=0.5, b=2.0, norm="post")])
+@pytest.mark.parametrize("mask", [None, np.tri(4, dtype=bool)], ids=["none", "causal"])
+def test_every_gradient_on_the_way_is_that_of_autograd(norm, mask):
+    block, h, target, found = follow(norm, mask)
+    wiring = norm if isinstance(norm, Wiring) else Wiring(norm=norm)
+    f, g = block.attention, block.branch
+    kept = []
+
+    def keep(array):
+        kept.append(array.requires_grad_() if array.is_leaf else array)
+        kept[-1].retain_grad()
+        return kept[-1]
+
+    def normed(norm, u):
+        gain, bias = map(torch.from_numpy, norm)
+        return torch.nn.functional.layer_norm(u, (6,), gain, bias)
+
+    def attend(u):
+        qkv = torch.stack([u @ torch.from_numpy(W).T for W in f[:3]])
+        q, k, v = keep(qkv.unflatten(-1, (3, 2)).transpose(-2, -3))
+        z = q @ k.mT / 2**0.5
+        z = z if mask is None else z.masked_fill(~torch.from_numpy(mask), -torch.inf)
+        heads = keep(z.softmax(-1)) @ v
+        return keep(heads.transpose(-2, -3).flatten(-2) @ torch.from_numpy(f.Wo).T)
+
+    def feed(u):
+        inner = keep(torch.relu(u @ torch.from_numpy(g.W1).T))
+        return keep(inner @ torch.from_numpy(g.W2).T)
+
+    stream = keep(torch.from_numpy(h))
+    for weights, run in ((block.norm1, attend), (block.norm2, feed)):
+        u = keep(normed(weights, stream)) if wiring.norm == "pre" else stream
+        stream = keep(wiring.a * stream + wiring.b * run(u))
+        stream = keep(normed(weights, stream)) if wiring.norm == "post" else stream
+    (0.5 * (stream - torch.from_numpy(target)) ** 2).sum().backward()
+    for (name, tensor, gradient), expected in zip(found, kept, strict=True):
+        assert np.allclose(tensor, expected.detach()), name
+        assert np.allclose(gradient, expected.grad), name
+
+
+def test_a_block_with_two_norms_is_not_followed():
+    with pytest.raises(ValueError, match="one norm"):
+        follow("peri")
+
+
+def small_translator(steps=6):
+    torch.manual_seed(0)
+    net = EncoderDecoder(len(data.WORDS), len(data.DIGITS), 8, 16, n_heads=4, depth=2)
+    source = torch.from_numpy(data.numbers().words_test[:40])
+    return net, source, net.write(source, data.START, data.END, steps)
+
+
+def test_what_is_right_step_by_step_is_what_the_net_writes_on_its_own():
+    net, source, written = small_translator()
+    x, y = torch.cat([source, written[:, :-1]], 1), written[:, 1:].clone()
+    assert probes.written_right(net, x, y).all()
+    y[3, 0] = y[3, 0] % 12 + 1  # neither padding nor what it was
+    y[5, 1:] = data.PAD
+    right = probes.written_right(net, x, y)
+    assert np.flatnonzero(~right).tolist() == [3]
+
+
+def test_cross_weights_are_shares_of_the_words_and_leave_no_hook():
+    net, source, written = small_translator()
+    x = torch.cat([source, written[:, :-1]], 1)
+    weights = probes.cross_weights(net, x)
+    assert weights.shape == (2, 40, 4, 6, 8)
+    assert np.allclose(weights.sum(-1), 1, atol=1e-5)
+    assert (weights[:, (source == data.PAD)[:, None, None].expand(40, 4, 6, 8)] == 0).all()
+    assert not any(block.cross.branch._forward_hooks for block in net.decoder)
+    alone = probes.cross_weights(net, x[7:8])
+    assert np.allclose(alone[:, 0], weights[:, 7], atol=1e-5)
 
 
 def test_paths_of_each_length_are_summed_as_if_one_listed_them():

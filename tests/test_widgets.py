@@ -7,7 +7,9 @@ import torch
 
 from course_utils import blocks, data, recipes
 from course_utils.checks import EXERCISES, progress
+from course_utils.transformers import EncoderDecoder, cut_skips
 from course_utils.widgets import scorecard as card
+from course_utils.widgets.block_stepper import block_stepper
 from course_utils.widgets.depth_as_time import DEPTHS, depth_as_time
 from course_utils.widgets.descent import descent
 from course_utils.widgets.gradient_norms import gradient_norms
@@ -23,12 +25,15 @@ from course_utils.widgets.train_live import train_live
 from course_utils.widgets.training_panel import TrainingPanel
 from course_utils.widgets.unrolled import unrolled
 from course_utils.widgets.variance_ledger import variance_ledger
+from course_utils.widgets.which_skip import which_skip
 from course_utils.wiring import Wiring
 from tests.new_nets import bench_of_new_nets
 
 PANELS = [
     descent, start_from_identity, variance_ledger, layer_gradients, train_live, recipe_picker,
     rank_collapse, move_the_norm, shattered_gradients,
+    block_stepper,
+    which_skip,
     unrolled, bench_of_new_nets, depth_as_time,
 ]  # fmt: skip
 
@@ -413,3 +418,97 @@ def test_depth_as_time_says_how_far_the_flow_is():
     panel.set(depth=128, step="1/√L")
     assert panel.sentence.startswith("128 blocks with the step 1/√L and shared weights: the 12")
     assert panel._drawing.artists[-1].get_xdata() == [128]
+
+
+def test_the_stepper_says_what_stands_at_each_step_and_what_comes_back():
+    panel = block_stepper(step=9)
+    assert panel.sentence.startswith("Step 9 of 9, h + F(h) (5, 8): F(h) is ")
+    assert panel.sentence.endswith("the gradient's length here is 1.00 of the one at the output.")
+    drag(panel, "step", 3)
+    assert "Step 3 of 9, attention weights (2, 5, 5): each row sums to 1.00; " in panel.sentence
+    panel.set(mask="causal")
+    assert "each row sums to 1.00, 20 of 50 are 0; " in panel.sentence
+    drag(panel, "step", 2)
+    assert "queries, keys, values (3, 2, 5, 4): one head's query is " in panel.sentence
+    drag(panel, "step", 7)
+    assert "inner layer after ReLU (5, 16): " in panel.sentence
+    drag(panel, "step", 0)
+    assert "stream h (5, 8): each token is " in panel.sentence
+    panel.set(step=9, norm="post")
+    assert "norm of the sum (5, 8): each token has mean 0.00 and is 2.83 long" in panel.sentence
+
+
+@pytest.mark.parametrize("norm", ["pre", "post"])
+@pytest.mark.parametrize("mask", ["none", "causal"])
+def test_the_stepper_keeps_its_colours_and_shows_every_number(norm, mask):
+    panel, scales = block_stepper(norm=norm, mask=mask), {}
+    for step in range(10):
+        drag(panel, "step", step)
+        image, gradient = panel._drawing.artists[2], panel._drawing.artists[6]
+        kind = "weights" if "weights" in panel.sentence else "tensor"
+        for part in (image, gradient):
+            low, high = part.get_clim()
+            assert -low == high >= abs(part.get_array()).max()
+        scales.setdefault(kind, set()).add((image.get_clim(), gradient.get_clim()))
+    assert {kind: len(found) for kind, found in scales.items()} == {"weights": 1, "tensor": 1}
+
+
+@pytest.fixture
+def sure_of_itself(monkeypatch):
+    """A net, and a task whose right answers are what it writes."""
+    torch.manual_seed(0)
+    net = EncoderDecoder(len(data.WORDS), len(data.DIGITS), 8, 16, n_heads=4, depth=2)
+    task = data.numbers()
+    written = net.write(torch.from_numpy(task.words_test), data.START, data.END, 6).numpy()
+    numbers = data.Numbers(task.words_train, task.digits_train, task.words_test, written)
+    monkeypatch.setattr(data, "numbers", lambda: numbers)
+    return net
+
+
+def bar(panel):
+    return panel._drawing.artists[1].get_width()
+
+
+def test_a_net_without_some_skips_is_the_one_that_was_cut(sure_of_itself):
+    net = sure_of_itself
+    panel = which_skip(net, numbers=[40_318, 7])
+    assert panel.sentence.startswith("Every skip at 1.00: 100 of 100 numbers right; intact 100. ")
+    drag(panel, "decoder_cross", 0.0)
+    assert panel.sentence.startswith(f"Decoder cross-attention at 0.00: {bar(panel)} of 100 ")
+    assert bar(panel) < 100
+    weakened = panel.set(encoder_feed=0.0)._drawing.artists[0].get_array()
+    assert "Encoder feed-forward at 0.00, decoder cross-attention at 0.00: " in panel.sentence
+    assert net.decoder[0].cross.wiring.a == 1, "the reader's own net stays as it was"
+    cut_skips(net.decoder, "cross")
+    cut_skips(net.encoder, "feed")
+    panel = which_skip(net, numbers=[40_318])
+    assert np.allclose(panel._drawing.artists[0].get_array(), weakened)
+    drag(panel, "encoder_feed", 0.5)  # half of none is none
+    assert np.allclose(panel._drawing.artists[0].get_array(), weakened)
+
+
+def test_bars_show_the_net_with_one_kind_of_skip_removed(sure_of_itself):
+    panel = which_skip(sure_of_itself)
+    _, right = panel.figure.axes
+    intact, _, *alone = [patch.get_width() for patch in right.patches]
+    assert intact == 100
+    for name, expected in zip(list(panel.controls)[:5], alone, strict=True):
+        panel.set(**dict.fromkeys(list(panel.controls)[:5], 1.0) | {name: 0.0})
+        assert bar(panel) == expected
+    panel.set(**dict.fromkeys(list(panel.controls)[:5], 0.0))
+    assert panel.sentence.startswith("Every skip at 0.00: ")
+
+
+def test_the_menu_shows_another_number_word_by_word():
+    panel = which_skip(numbers=[40_318, 7])
+    image, _, _, *texts = panel._drawing.artists
+    assert [text.get_text() for text in texts if text.get_text()] == [
+        "forty", "thousand", "three", "hundred", "and", "eighteen", *"40318", "end",
+    ]  # fmt: skip
+    assert np.allclose(image.get_array().sum(0), 1)  # each digit spends 1 on the words
+    panel.set(number=7)
+    assert [text.get_text() for text in texts if text.get_text()] == ["seven", "7", "end"]
+    assert np.allclose(image.get_array().sum(0), [1, 1, 0, 0, 0, 0])
+    assert panel.sentence.endswith("The first digit of 7 looks most at seven.")
+    with pytest.raises(ValueError, match="got 100000"):
+        which_skip(numbers=[100_000])

@@ -167,11 +167,15 @@ class MultiHeadAttention(nn.Module):
         Keys and values come from memory, shape (..., keys, d_model), or from x if there is
         none. The mask is broadcastable to (..., seq, keys), True where a query may look.
         """
-        source = x if memory is None else memory
-        q, k, v = self._split(self.query(x)), self._split(self.key(source)), self.value(source)
-        # all heads have the same mask
-        heads = attention(q, k, self._split(v), None if mask is None else mask.unsqueeze(-3))
+        values = self._split(self.value(x if memory is None else memory))
+        heads = self.weights(x, memory, mask) @ values
         return self.out(heads.transpose(-2, -3).flatten(-2))
+
+    def weights(self, x, memory=None, mask=None):
+        """Compute each head's attention weights, shape (..., n_heads, seq, keys)."""
+        q, k = self._split(self.query(x)), self._split(self.key(x if memory is None else memory))
+        # all heads have the same mask
+        return attention_weights(q, k, None if mask is None else mask.unsqueeze(-3))
 
     def _split(self, x):
         return x.unflatten(-1, (self.n_heads, -1)).transpose(-2, -3)

@@ -1,0 +1,115 @@
+"""Measure for lesson 12 which skips the 2017 transformer misses: `make results ARGS=12`."""
+
+from functools import partial
+
+import torch
+
+from course_utils import data, setup, training, transformers
+from course_utils.environment import progress
+
+ENCODER = [["encoder", "attend"], ["encoder", "feed"]]
+DECODER = [["decoder", "attend"], ["decoder", "cross"], ["decoder", "feed"]]
+SETTINGS = {
+    "cut": {  # the skips that are taken away
+        "none": [],
+        "encoder attention": ENCODER[:1],
+        "encoder feed-forward": ENCODER[1:],
+        "decoder attention": DECODER[:1],
+        "decoder cross-attention": DECODER[1:2],
+        "decoder feed-forward": DECODER[2:],
+        "all of the decoder": DECODER,
+        "all of the encoder": ENCODER,
+        "all": ENCODER + DECODER,
+    },
+    "d_model": 64,
+    "n_heads": 4,
+    "depth": 2,
+    "steps": 300,
+    "warm_up": 50,
+    "learning_rates": [5e-4, 1e-3, 2e-3],
+    "seeds": [0, 1, 2],
+}
+TOLERANCE = {"exact": 0.3, "loss": 0.3}
+
+
+def build(cut, settings):
+    """Build the encoder-decoder of 2017 without some of its skips.
+
+    Parameters
+    ----------
+    cut : list of [str, str]
+        Part and sublayer of each kind of skip that is taken away.
+    settings : dict
+
+    Returns
+    -------
+    EncoderDecoder
+    """
+    net = transformers.EncoderDecoder(
+        len(data.WORDS),
+        len(data.DIGITS),
+        source_seq=8,
+        d_model=settings["d_model"],
+        n_heads=settings["n_heads"],
+        depth=settings["depth"],
+    )
+    for part, sublayer in cut:
+        transformers.cut_skips(getattr(net, part), sublayer)
+    return net
+
+
+def train(cut, settings) -> dict:
+    """Train one net at the rate that suits it best.
+
+    Parameters
+    ----------
+    cut : list of [str, str]
+    settings : dict
+
+    Returns
+    -------
+    dict
+        For each seed ``exact``, the share of the test numbers that are written without a
+        mistake, and the last ``loss``; and the ``learning_rate``.
+    """
+    numbers, tried = data.numbers(), {}
+    words = torch.from_numpy(numbers.words_test)
+    digits = torch.from_numpy(numbers.digits_test)
+
+    def score(rate):
+        run = training.fit(
+            lambda: build(cut, settings),
+            data.numbers_task(64),
+            steps=settings["steps"],
+            learning_rates=(rate,),
+            seeds=settings["seeds"],
+            loss=partial(training.cross_entropy, ignore=data.PAD),
+            warmup=settings["warm_up"],
+        )
+        nets = [run.model(0, place) for place in range(len(settings["seeds"]))]
+        written = [net.eval().write(words, data.START, data.END, 6) for net in nets]
+        exact = [(w == digits).all(1).float().mean().item() for w in written]
+        loss = run.loss[-20:, 0].mean(0)
+        tried[rate] = {"exact": exact, "loss": loss.tolist()}
+        return -loss
+
+    rate, _ = training.at_best_rate(score, settings["learning_rates"])
+    return tried[rate] | {"learning_rate": rate}
+
+
+def measure(settings) -> dict:
+    """Train all nets.
+
+    Parameters
+    ----------
+    settings : dict
+        As `SETTINGS`.
+
+    Returns
+    -------
+    dict
+        A dict of `train` for each way to take skips away.
+    """
+    setup(seed=0)
+    arms = progress(settings["cut"].items(), "nets of lesson 12")
+    return {name: train(cut, settings) for name, cut in arms}
