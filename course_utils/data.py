@@ -162,6 +162,88 @@ def reversal_task(batch=32, tokens=8, seq=8):
     return draw
 
 
+def shift_task(distance, batch=32, tokens=8, seq=32):
+    """Make a task of one look, far or near: say the token that stood `distance` places before.
+
+    Parameters
+    ----------
+    distance : int
+        Counted round the end, so that every place has an answer.
+    batch : int
+    tokens : int
+        How many different ones there are.
+    seq : int
+        Length of each sequence.
+
+    Returns
+    -------
+    callable
+        Maps a `torch.Generator` to x and y, both of shape (batch, seq), int64, as
+        `training.fit` wants it.
+
+    References
+    ----------
+    Used in notebooks/11_transformer_block.ipynb.
+
+    Examples
+    --------
+    >>> import torch
+    >>> x, y = shift_task(3)(torch.Generator().manual_seed(0))
+    >>> torch.equal(x[:, :-3], y[:, 3:])
+    True
+    """
+    import torch  # here, so that the NumPy lessons need not wait for it
+
+    def draw(generator):
+        x = torch.randint(tokens, (batch, seq), generator=generator)
+        return x, x.roll(distance, 1)
+
+    return draw
+
+
+def hops_task(hops, batch=64, seq=8):
+    """Make a task of several looks in a row: follow pointers.
+
+    Each place holds the number of another one, all of them different. At each place the number
+    is asked for at which one arrives after `hops` steps from pointer to pointer.
+
+    Parameters
+    ----------
+    hops : int
+        With 1 the answer stands at the place itself.
+    batch : int
+    seq : int
+        Length of each sequence, and how many tokens there are.
+
+    Returns
+    -------
+    callable
+        Maps a `torch.Generator` to x and y, both of shape (batch, seq), int64, as
+        `training.fit` wants it.
+
+    References
+    ----------
+    Used in notebooks/11_transformer_block.ipynb.
+
+    Examples
+    --------
+    >>> import torch
+    >>> x, y = hops_task(2, batch=1, seq=4)(torch.Generator().manual_seed(1))
+    >>> x, y
+    (tensor([[1, 2, 3, 0]]), tensor([[2, 3, 0, 1]]))
+    """
+    import torch  # here, so that the NumPy lessons need not wait for it
+
+    def draw(generator):
+        x = torch.rand(batch, seq, generator=generator).argsort(1)
+        y = x
+        for _ in range(hops - 1):
+            y = x.gather(1, y)
+        return x, y
+
+    return draw
+
+
 _SMALL = """
 zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen
 sixteen seventeen eighteen nineteen

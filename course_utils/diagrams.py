@@ -359,6 +359,40 @@ def figure(nets: dict, blocks: int = 2) -> Figure:
     return fig
 
 
+def chains(blocks: dict, wiring: Wiring) -> Figure:
+    """Draw blocks of several sublayers side by side, on light ground.
+
+    Parameters
+    ----------
+    blocks : dict of str to sequence of str
+        Titles, and a label for each sublayer.
+    wiring : Wiring
+        How each sublayer joins the stream, as for `sublayers`.
+
+    Returns
+    -------
+    Figure
+
+    Examples
+    --------
+    >>> figure = chains({"encoder": ["attend", "feed"]}, Wiring(norm="post"))
+    >>> figure.axes[0].get_title()
+    'encoder'
+    """
+    drawn = {
+        title: sublayers(wiring, [[name] for name in names]) for title, names in blocks.items()
+    }
+    height = ROW * max(len(stops) for _, stops in drawn.values())
+    fig = Figure(figsize=(2.2 * len(blocks), (height + 40) / 100), layout="none")
+    for column, (title, (shapes, _)) in enumerate(drawn.items()):
+        ax = fig.add_axes((column / len(blocks), 0, 1 / len(blocks), height / (height + 40)))
+        draw(ax, shapes)
+        ax.set(xlim=(-80, 140), ylim=(20 - height, 20), aspect="equal")
+        ax.set_title(title, loc="center")
+        ax.axis("off")
+    return fig
+
+
 def draw(ax, shapes):
     """Draw shapes on light ground; 100 px of them are meant to be an inch.
 

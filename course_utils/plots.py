@@ -345,6 +345,8 @@ def loss_against_angle(angles, depths, losses, title):
 def _line_style(name):
     if name.startswith("plain"):
         return PLAIN, "--"
+    if name.startswith("post"):
+        return BRANCH, "--"
     return IDENTITY, "-." if name.endswith("b = 1") else "-"
 
 
@@ -405,19 +407,62 @@ def accuracy_against_depth(depths, groups, title):
     >>> [ax.get_title() for ax in accuracy_against_depth([5, 50], groups, "Equal").axes]
     ['without', 'with']
     """
-    figure = Figure()
-    axes = figure.subplots(1, len(groups), sharey=True)
-    for ax, (group, accuracies) in zip(axes, groups.items(), strict=True):
+    figure, axes = _by_group(depths, groups, lambda one, other: abs(one - other) < 0.12)
+    for ax in axes:
         ax.axhline(0.1, color=MUTED, lw=1)
-        _against(ax, depths, accuracies, lambda one, other: abs(one - other) < 0.12)
-        ax.set_title(group, loc="center", weight="normal")
-        ax.set(xscale="log", ylim=(0, 1.09), xlabel="depth (layers)")
-        ax.set_xlim(depths[0] * 0.85, depths[-1] * (depths[-1] / depths[0]) ** 0.75)
-        ax.set_xticks(depths, labels=[str(depth) for depth in depths])
-        ax.minorticks_off()
+        ax.set_ylim(0, 1.09)
     axes[0].set_ylabel("training accuracy (grey: guessing)")
     figure.suptitle(title)
     return figure
+
+
+def steps_against_depth(depths, groups, most, title):
+    """Draw how many steps nets of several depths take, one picture for each group of nets.
+
+    Parameters
+    ----------
+    depths : sequence of int
+    groups : dict of str to dict of str to ndarray, shape (depths, seeds)
+        Names of groups, then of nets.
+    most : int
+        Steps after which training ended; a net that has as many did not arrive.
+    title : str
+        States the finding.
+
+    Returns
+    -------
+    Figure
+
+    Examples
+    --------
+    >>> groups = {"one": {"pre-norm": np.full((2, 3), 50)}, "other": {"ReZero": np.ones((2, 3))}}
+    >>> [ax.get_title() for ax in steps_against_depth([6, 24], groups, 400, "Equal").axes]
+    ['one', 'other']
+    """
+    figure, axes = _by_group(depths, groups, lambda one, other: 0.8 < one / other < 1.25)
+    for ax in axes:
+        ax.axhline(most, color=MUTED, lw=1)
+        ax.set(yscale="log", ylim=(0.9 * most / 16, 1.2 * most))
+        ticks = [most // 16, most // 8, most // 4, most // 2, most]
+        ax.set_yticks(ticks, labels=[*map(str, ticks[:-1]), "never"])
+        ax.minorticks_off()
+    axes[0].set_ylabel("steps to an accuracy of 0.99")
+    figure.suptitle(title)
+    return figure
+
+
+def _by_group(depths, groups, near):
+    """One picture for each group of nets, with lines against the depth and room for names."""
+    figure = Figure()
+    axes = figure.subplots(1, len(groups), sharey=True)
+    for ax, (group, measured) in zip(axes, groups.items(), strict=True):
+        _against(ax, depths, measured, near)
+        ax.set_title(group, loc="center", weight="normal")
+        ax.set(xscale="log", xlabel="depth (layers)")
+        ax.set_xlim(depths[0] * 0.85, depths[-1] * (depths[-1] / depths[0]) ** 0.75)
+        ax.set_xticks(depths, labels=[str(depth) for depth in depths])
+        ax.minorticks_off()
+    return figure, axes
 
 
 def learning_curves(curves, costs, title):
@@ -1027,7 +1072,7 @@ def dilution(left, turned, predicted, title):
     lines, dots, names = {}, {}, {}
     for ax, label in zip(axes, ("share of the input", "part that a block turns"), strict=True):
         for name in left:
-            colour, dash = _line_style(name) if not name.startswith("post") else (BRANCH, "--")
+            colour, dash = _line_style(name)
             (lines[name, label],) = ax.plot([], [], ls=dash, color=colour)
             (dots[name, label],) = ax.plot([], [], ":", color="black", lw=1.2)
             names[name, label] = ax.annotate(

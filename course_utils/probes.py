@@ -1327,3 +1327,33 @@ def cross_weights(net, x):
         for handle in handles:
             handle.remove()
     return np.stack(found)
+
+
+def own_share(f, h):
+    """Measure how much each token of an output depends on the token at its own place.
+
+    Parameters
+    ----------
+    f : callable
+        Maps a Tensor, shape (seq, d_model), to another one, shape (seq, ...).
+    h : Tensor, shape (seq, d_model)
+
+    Returns
+    -------
+    ndarray, shape (seq,)
+        ‖∂f_i/∂h_i‖² / Σ_j ‖∂f_i/∂h_j‖²: 1 where no other token matters, 1/seq where all matter
+        alike.
+
+    References
+    ----------
+    Derived in notebooks/12_encoder_decoder.ipynb.
+
+    Examples
+    --------
+    >>> h = torch.randn(4, 3)
+    >>> own_share(torch.tanh, h), own_share(lambda h: h.mean(0).expand(4, 3), h)
+    (array([1., 1., 1., 1.], dtype=float32), array([0.25, 0.25, 0.25, 0.25], dtype=float32))
+    """
+    jacobians = torch.func.jacrev(f)(h)  # output token, its features, input token, its features
+    squares = jacobians.square().flatten(1, -3).sum((1, -1))
+    return (squares.diagonal() / squares.sum(1)).detach().numpy()

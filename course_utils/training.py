@@ -377,6 +377,54 @@ def at_best_rate(score, learning_rates):
     return learning_rates[best], tried[best]
 
 
+def soonest(make_model, draw, *, steps, learning_rates, level=0.99, mean=20, **options) -> dict:
+    """Train at the learning rate that reaches a level of the measure first, or comes closest.
+
+    Parameters
+    ----------
+    make_model, draw, steps
+        Those of `fit`.
+    learning_rates : sequence of float
+        Those of `at_best_rate`.
+    level : float
+    mean : int
+        How many batches are averaged.
+    **options
+        Other arguments of `fit`; `measure` is `accuracy` if not given.
+
+    Returns
+    -------
+    dict
+        For each seed ``accuracy``, the mean of the last batches, and ``steps`` until the level
+        (all steps, if it is never reached); and the ``learning_rate``.
+
+    Examples
+    --------
+    >>> def draw(generator):
+    ...     x = torch.randn(32, 2, generator=generator)
+    ...     return x, (x[:, 0] > 0).long()
+    >>> rates, options = (1e-3, 1e-2, 1e-1), {"loss": cross_entropy, "mean": 5}
+    >>> soonest(lambda: torch.nn.Linear(2, 2), draw, steps=60, learning_rates=rates, **options)[
+    ...     "learning_rate"
+    ... ]
+    0.1
+    """
+    tried = {}
+
+    def score(rate):
+        run = fit(
+            make_model, draw, steps=steps, learning_rates=(rate,), **{"measure": accuracy} | options
+        )
+        last = np.nan_to_num(run.measured[-mean:, 0]).mean(0)
+        taken = np.minimum(run.steps_to(level, mean=mean)[0], steps)
+        tried[rate] = {"accuracy": last.tolist(), "steps": taken.tolist()}
+        # the sooner the better, among those who get there; the rest by how far they get
+        return last - taken / steps
+
+    rate, _ = at_best_rate(score, learning_rates)
+    return tried[rate] | {"learning_rate": rate}
+
+
 def _apply(model, parameters, x):
     return vmap(lambda p, x_one: functional_call(model, p, (x_one,)))(parameters, x)
 

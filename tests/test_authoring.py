@@ -51,7 +51,8 @@ def test_exercises_are_written_once_and_strangers_removed(tmp_path):
 def test_running_a_lesson_twice_gives_the_same_bytes(tmp_path):
     (tmp_path / "notebooks").mkdir()
     path = tmp_path / "notebooks" / "00_a.ipynb"
-    cells = v4.new_code_cell("print(6 * 7)"), v4.new_code_cell("2 + 2")
+    slowly = "import time\nfor n in (6, 7):\n    print(n, flush=True)\n    time.sleep(0.4)"
+    cells = v4.new_code_cell("print(6 * 7)"), v4.new_code_cell("2 + 2"), v4.new_code_cell(slowly)
     nbformat.write(notebook(*cells), path)
     lessons.run(["00"], root=tmp_path)
     first = path.read_bytes()
@@ -59,7 +60,8 @@ def test_running_a_lesson_twice_gives_the_same_bytes(tmp_path):
     assert path.read_bytes() == first
     stored = nbformat.read(path, as_version=4)
     assert stored.cells[0].outputs[0].text == "42\n"
-    assert [cell.execution_count for cell in stored.cells] == [1, 2]
+    assert [output.text for output in stored.cells[2].outputs] == ["6\n7\n"]
+    assert [cell.execution_count for cell in stored.cells] == [1, 2, 3]
     assert "widgets" not in stored.metadata
 
 

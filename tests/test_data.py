@@ -85,3 +85,20 @@ def test_the_next_digit_is_the_answer():
     assert y.shape == (32, 6)
     assert torch.equal(x[:, 9:], y[:, :-1])
     assert (x[:, 8] == data.START).all()
+
+
+def test_hops_follow_pointers_one_by_one():
+    for hops in (1, 3):
+        x, y = data.hops_task(hops, batch=4, seq=6)(torch.Generator().manual_seed(0))
+        assert (x.sort(1).values == torch.arange(6)).all()
+        for row, answers in zip(x.tolist(), y.tolist(), strict=True):
+            for place, answer in enumerate(answers):
+                for _ in range(hops):
+                    place = row[place]
+                assert place == answer
+
+
+def test_a_shift_asks_for_what_stood_so_far_before():
+    x, y = data.shift_task(5, batch=3, seq=12)(torch.Generator().manual_seed(0))
+    assert torch.equal(y[:, 5:], x[:, :-5])
+    assert torch.equal(y[:, :5], x[:, -5:])

@@ -83,6 +83,17 @@ def test_a_block_of_sublayers_runs_downwards_with_its_norms_on_the_loops_or_on_t
             diagrams.sublayers(wiring, [["F"]])
 
 
+def test_chains_stand_side_by_side_as_high_as_the_longest():
+    blocks = {"short": ["a", "b"], "long": ["a", "b", "c"]}
+    short, long = diagrams.chains(blocks, Wiring(norm="post")).axes
+    assert [ax.get_title() for ax in (short, long)] == ["short", "long"]
+    assert short.get_ylim() == long.get_ylim()
+    for ax, labels in ((short, "ab"), (long, "abc")):
+        texts = [text.get_text() for text in ax.texts]
+        assert [text for text in texts if len(text) == 1 and text in "abc"] == list(labels)
+        assert all(ax.get_ylim()[0] < text.get_position()[1] < 20 for text in ax.texts)
+
+
 def test_the_readmes_figure_is_up_to_date(tmp_path):
     figure.write(tmp_path / "figure.svg")
     fresh = (tmp_path / "figure.svg").read_text(encoding="utf-8")

@@ -378,3 +378,17 @@ def test_which_skip_draws_one_bar_that_moves_and_those_that_stay():
     drawing.update(weights, ["one"], ["1", "end"], 0)
     assert [text.get_text() for text in texts if text.get_text()] == ["one", "1", "end"]
     assert count.get_position()[0] < 1
+
+
+def test_steps_that_did_not_suffice_lie_on_the_line_of_never():
+    steps = {
+        "pre-norm": np.full((3, 2), 50.0),
+        "post-norm": np.array([[80.0] * 2, [200] * 2, [400] * 2]),
+    }
+    figure = plots.steps_against_depth([6, 12, 24], {"trunk": steps, "branch": steps}, 400, "Never")
+    for ax in figure.axes:
+        never, *lines = sorted(ax.lines, key=lambda line: len(line.get_xdata()))
+        assert set(never.get_ydata()) == {400}
+        assert [list(line.get_ydata()) for line in lines] == [[50] * 3, [80, 200, 400]]
+        assert [text.get_text() for text in ax.texts] == ["pre-norm", "post-norm"]
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()][-1] == "never"

@@ -517,3 +517,12 @@ def test_each_block_of_a_flow_has_its_own_weights_and_seeds_stay_apart():
         h = h + 0.3 * np.tanh(h @ block.T + bias)
     assert np.allclose(paths[-1, 1], h)
     assert np.array_equal(paths[0, 2], x)
+
+
+def test_own_share_counts_squares_of_the_jacobian_by_token():
+    torch.manual_seed(0)
+    mix, W, h = torch.rand(3, 3), torch.randn(4, 2), torch.randn(3, 4)
+    expected = mix.diagonal().square() / mix.square().sum(1)
+    assert np.allclose(probes.own_share(lambda h: mix @ (h @ W), h), expected)
+    block = torch.nn.Parameter(torch.eye(4))  # weights that want gradients change nothing
+    assert np.allclose(probes.own_share(lambda h: mix @ (h @ block), h), expected)

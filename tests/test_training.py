@@ -308,3 +308,18 @@ def test_steps_to_a_level_that_a_mean_of_steps_reaches():
     run = training.Run(curve, (0.1, 0.2), (0, 1, 2), None, {}, (), curve)
     assert run.steps_to(0.99, mean=4).tolist() == [[8.0, 8.0, np.inf], [5.0, 5.0, 5.0]]
     assert np.isinf(run.steps_to(5.5)).all()
+
+
+def test_soonest_prefers_the_rate_that_arrives_first_and_else_the_one_that_comes_closest():
+    def draw(generator):
+        x = torch.randn(64, 2, generator=generator)
+        return x, (x[:, 0] > 0).long()
+
+    options = {"loss": training.cross_entropy, "mean": 5, "learning_rates": (1e-4, 1e-2, 1e-1)}
+    sure = training.soonest(lambda: torch.nn.Linear(2, 2), draw, steps=80, level=0.95, **options)
+    assert sure["learning_rate"] == 0.1
+    assert max(sure["steps"]) < 80
+    assert min(sure["accuracy"]) > 0.95
+    never = training.soonest(lambda: torch.nn.Linear(2, 2), draw, steps=20, level=1.1, **options)
+    assert never["steps"] == [20] * 3
+    assert never["learning_rate"] > 1e-4

@@ -34,6 +34,11 @@ def run(stems=(), root=notebooks.ROOT):
     chosen = [path for path in found if not stems or path.stem.startswith(tuple(stems))]
     for path in tqdm(chosen, desc="lessons"):
         notebook = notebooks.read(path)
-        execute = ExecutePreprocessor(timeout=300, kernel_name="python3", record_timing=False)
+        execute = ExecutePreprocessor(
+            timeout=300,
+            kernel_name="python3",
+            record_timing=False,
+            coalesce_streams=True,  # else the cuts between prints change from run to run
+        )
         execute.preprocess(notebook, {"metadata": {"path": str(path.parent)}})
         notebooks.write(notebook, path, keep_output=True)

@@ -11,6 +11,9 @@ from course_utils.checks import (
     lesson_07,
     lesson_08,
     lesson_09,
+    lesson_10,
+    lesson_11,
+    lesson_12,
 )
 
 _LESSONS = (
@@ -24,5 +27,8 @@ _LESSONS = (
     lesson_07,
     lesson_08,
     lesson_09,
+    lesson_10,
+    lesson_11,
+    lesson_12,
 )
 EXERCISES = {exercise.name: exercise for lesson in _LESSONS for exercise in lesson.EXERCISES}

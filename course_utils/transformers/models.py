@@ -188,7 +188,7 @@ class EncoderDecoder(nn.Module):
         return self.head(self.decoder_norm(h))
 
     def _embed(self, embedding, tokens):
-        # a token starts with a length of about 1; the sinusoids are √(d_model/2) long
+        # an embedding starts about 1 long, and the sinusoids are √(d_model/2) long
         h = embedding(tokens) * self.d_model**0.5
         return h + sinusoids(tokens.shape[1], self.d_model).to(h)
 
