@@ -26,7 +26,7 @@ class Layers(NamedTuple):
 
 
 ACTIVATIONS = ("relu", "tanh")
-CHUNK = 16  # layers whose weight gradients are taken in one product
+CHUNK = 16  # layers that share one call for all that need not wait for the layer before
 
 
 @np.errstate(over="ignore", invalid="ignore")  # who trains is told by training.fit
@@ -73,29 +73,33 @@ def deep_forward(layers, x, wiring: Wiring, keep=True, activation="relu"):
     if activation not in ACTIVATIONS:
         raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {activation!r}")
     depth, norm = layers.W.shape[1], wiring.one_norm()
-    pre, post = norm == "pre", norm == "post"
+    pre, post, tanh = norm == "pre", norm == "post", activation == "tanh"
     tape = _Tape.take(depth, x.shape, x.dtype, keep, activation)
-    weights, gates = layers.W.swapaxes(0, 1), _gates(layers.gate, wiring.b, depth, x)
-    streams, z, zero = tape.streams, tape.z, tape.zero
+    weights, gates = list(layers.W.swapaxes(0, 1)), _gates(layers.gate, wiring.b, depth)
+    streams, scales, zeros = tape.streams, tape.scales, tape.zeros
     h = tape.h if pre else streams[0]
     h[...] = np.moveaxis(x, -1, 0)
-    for i, (W, u, gate, mark) in enumerate(
-        zip(weights, tape.inputs, gates, tape.marks, strict=True)
-    ):
-        if pre:
-            _, (_, tape.scales[i]) = layer_norm_forward(h, 0, out=streams[i])
-        np.matmul(W, u, out=tape.z_by_copy)
-        if activation == "tanh":
-            F = np.tanh(z, out=mark)
-        else:
-            if keep:
-                np.greater(z, zero, out=mark)
-            F = np.maximum(z, zero, out=z)
-        if gate is not None:
-            F = np.multiply(F, gate, out=z)
-        h = np.add(times(wiring.a, h), F, out=h if pre else streams[i + 1])
-        if post:
-            _, (_, tape.scales[i]) = layer_norm_forward(h, 0, out=h)
+    for here in _chunks(depth):
+        count = here.stop - here.start
+        if gates is not None:
+            tape.F[:count] = gates[here]  # a number for each entry multiplies twice as fast
+        each = zip(range(depth)[here], weights[here], tape.inputs[here], tape.work, strict=False)
+        for i, W, u, (z, z_by_copy, F) in each:
+            if pre:
+                _, (_, scales[i]) = layer_norm_forward(h, 0, out=streams[i])
+            np.matmul(W, u, out=z_by_copy)
+            if tanh:
+                np.tanh(z, out=z)
+            else:
+                np.maximum(z, zeros, out=z)
+            F = z if gates is None else np.multiply(z, F, out=F)
+            h = np.add(times(wiring.a, h), F, out=h if pre else streams[i + 1])
+            if post:
+                _, (_, scales[i]) = layer_norm_forward(h, 0, out=h)
+        if keep and tanh:
+            tape.marks[here] = tape.z[:count]
+        elif keep:
+            np.greater(tape.z[:count], 0, out=tape.marks[here])
     return np.ascontiguousarray(np.moveaxis(h, 0, -1)), tape
 
 
@@ -154,29 +158,30 @@ def deep_backward(layers, cache, dH, wiring: Wiring):
     factor = dH.dtype.type(wiring.b)
     if layers.gate is not None:
         factor = factor * layers.gate[..., None]
-    back = list((factor * layers.W[..., :width]).swapaxes(0, 1).mT)
+    np.multiply(factor, layers.W[..., :width], out=tape.back)
     dW = np.empty_like(layers.W)
     gate_errors = np.empty((depth, width, len(dH)), dH.dtype) if tanh else None
     d = np.ascontiguousarray(np.moveaxis(dH, -1, 0))
-    # weight gradients a few layers at a time, while their factors are still in the processor
-    for low in reversed(range(0, depth, CHUNK)):
-        high = min(low + CHUNK, depth)
-        for i in reversed(range(low, high)):
+    for here in reversed(_chunks(depth)):
+        errors = tape.z[: here.stop - here.start]
+        errors[...] = tape.marks[here]  # a number multiplies faster than a bool
+        each = list(zip(range(depth)[here], tape.backs[here], tape.work, strict=False))
+        for i, W, (error, error_by_copy, _) in reversed(each):
             if post:
                 d = layer_norm_backward((streams[i + 1], scales[i]), d, 0)
-            error = np.multiply(d, tape.numbers[i], out=tape.errors[i - low])
+            np.multiply(d, error, out=error)
             if tanh:  # so far d·F; d·(1 − F²) = d − d·F·F
                 np.add.reduce(error, -1, out=gate_errors[i])
-                np.multiply(error, tape.numbers[i], out=error)
+                np.multiply(error, tape.marks[i], out=error)
                 np.subtract(d, error, out=error)
-            np.matmul(back[i], tape.errors_by_copy[i - low], out=tape.z_by_copy)
-            step = tape.z
+            np.matmul(W, error_by_copy, out=tape.step_by_copy)
+            step = tape.step
             if pre:
                 step = layer_norm_backward((streams[i], scales[i]), step, 0)
             np.add(times(wiring.a, d), step, out=d)
-        errors = tape.errors[: high - low].swapaxes(1, 2)
-        inputs = tape.X[low:high].swapaxes(1, 2)
-        np.matmul(errors, inputs.mT, out=dW[:, low:high].swapaxes(0, 1))
+        # weight gradients while their factors are still in the processor
+        inputs = tape.X[here].swapaxes(1, 2)
+        np.matmul(errors.swapaxes(1, 2), inputs.mT, out=dW[:, here].swapaxes(0, 1))
     dgate = None
     if layers.gate is not None:
         if tanh:
@@ -190,13 +195,16 @@ def deep_backward(layers, cache, dH, wiring: Wiring):
     return np.ascontiguousarray(np.moveaxis(d, 0, -1)), Layers(dW, dgate)
 
 
-def _gates(gate, b, depth, x):
-    """Say by what each block multiplies F, as an array over (width, copies, batch)."""
+def _chunks(depth):
+    """Cut the layers into slices of `CHUNK`, the last one shorter."""
+    return [slice(low, min(low + CHUNK, depth)) for low in range(0, depth, CHUNK)]
+
+
+def _gates(gate, b, depth):
+    """Say by what each block multiplies F, as arrays that fit (width, copies, batch)."""
     if gate is None:
-        return [None if b == 1 else x.dtype.type(b)] * depth
-    gate = (x.dtype.type(b) * gate).transpose(1, 2, 0)[..., None]
-    # one number for all features: whole rows of it multiply faster
-    return list(gate.repeat(x.shape[1], -1) if gate.shape[1] == 1 else gate)
+        return None if b == 1 else np.full((depth, 1, 1, 1), b)
+    return (gate.dtype.type(b) * gate).transpose(1, 2, 0)[..., None]
 
 
 def times(a, h):
@@ -230,17 +238,17 @@ class _Tape(Tape):
         self.activation, shape = activation, (width, copies, batch)
         # inputs of the branches, each with its row of ones; without `keep` all in one place
         self.X = np.ones((depth + 1 if keep else 1, width + 1, copies, batch), dtype)
-        # for the slope: of a relu whether z > 0, of a tanh F itself
-        kind = bool if activation == "relu" else dtype
-        marks = np.empty((depth if keep else 1, *shape), kind)
-        self.errors = np.empty((CHUNK, *shape), dtype)
-        self.z, self.h, self.zero = (np.zeros(shape, dtype) for _ in range(3))
+        if keep:
+            # for the slope: of a relu whether z > 0, of a tanh F itself
+            self.marks = np.empty((depth, *shape), bool if activation == "relu" else dtype)
+            self.back = np.empty((copies, depth, width, width), dtype)
+            self.backs = list(self.back.swapaxes(0, 1).mT)
+        # φ(z) and gate ⊙ φ(z) of a few layers; on the way back ∂L/∂z takes the place of z
+        self.z, self.F = np.empty((2, CHUNK, *shape), dtype)
+        self.h, self.step, self.zeros = np.zeros((3, *shape), dtype)
         # views are made once: at this size making one costs as much as computing with it
         places = range(depth + 1) if keep else [0] * (depth + 1)
         self.streams = [self.X[i, :width] for i in places]
         self.inputs = [self.X[i].swapaxes(0, 1) for i in places[:-1]]
-        self.marks = [marks[i] for i in places[:-1]]
-        # bool multiplies slowly
-        self.numbers = [mark.view(np.int8) if kind is bool else mark for mark in self.marks]
-        self.errors_by_copy = list(self.errors.swapaxes(1, 2))
-        self.z_by_copy, self.scales = self.z.swapaxes(0, 1), [None] * depth
+        self.work = list(zip(self.z, self.z.swapaxes(1, 2), self.F, strict=True))
+        self.step_by_copy, self.scales = self.step.swapaxes(0, 1), [None] * depth
