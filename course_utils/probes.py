@@ -1329,20 +1329,20 @@ def cross_weights(net, x):
     return np.stack(found)
 
 
-def own_share(f, h):
-    """Measure how much each token of an output depends on the token at its own place.
+def own_share(net, words):
+    """Measure how much of a row of the memory comes from the word at its own place.
 
     Parameters
     ----------
-    f : callable
-        Maps a Tensor, shape (seq, d_model), to another one, shape (seq, ...).
-    h : Tensor, shape (seq, d_model)
+    net : transformers.EncoderDecoder
+    words : Tensor of int64, shape (batch, source_seq)
+        Padding is left out.
 
     Returns
     -------
-    ndarray, shape (seq,)
-        ‖∂f_i/∂h_i‖² / Σ_j ‖∂f_i/∂h_j‖²: 1 where no other token matters, 1/seq where all matter
-        alike.
+    ndarray, shape (batch,)
+        Means over the rows i of ‖∂M_i/∂h_i‖² / Σ_j ‖∂M_i/∂h_j‖², where h enters the encoder: 1
+        where no other word matters, one over their number where all matter alike.
 
     References
     ----------
@@ -1350,10 +1350,15 @@ def own_share(f, h):
 
     Examples
     --------
-    >>> h = torch.randn(4, 3)
-    >>> own_share(torch.tanh, h), own_share(lambda h: h.mean(0).expand(4, 3), h)
-    (array([1., 1., 1., 1.], dtype=float32), array([0.25, 0.25, 0.25, 0.25], dtype=float32))
+    >>> from course_utils.transformers import EncoderDecoder
+    >>> net = EncoderDecoder(30, 13, source_seq=8, d_model=16, n_heads=4, depth=2)
+    >>> own_share(net, torch.tensor([[7], [9]]))  # a single word is all there is
+    array([1., 1.], dtype=float32)
     """
-    jacobians = torch.func.jacrev(f)(h)  # output token, its features, input token, its features
-    squares = jacobians.square().flatten(1, -3).sum((1, -1))
-    return (squares.diagonal() / squares.sum(1)).detach().numpy()
+    shares = []
+    for row in words:
+        h = net.embed(row[row != data.PAD][None])
+        jacobians = torch.func.jacrev(net.read)(h)[0, :, :, 0]  # row, its features, word, its own
+        squares = jacobians.square().sum((1, 3))
+        shares.append((squares.diagonal() / squares.sum(1)).mean().item())
+    return np.array(shares, np.float32)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from course_utils import backprop, data, probes
 from course_utils.blocks import MLP, DeepStack
-from course_utils.transformers import EncoderDecoder
+from course_utils.transformers import EncoderDecoder, cut_skips
 from course_utils.wiring import PLAIN, Wiring
 
 
@@ -519,10 +519,26 @@ def test_each_block_of_a_flow_has_its_own_weights_and_seeds_stay_apart():
     assert np.array_equal(paths[0, 2], x)
 
 
-def test_own_share_counts_squares_of_the_jacobian_by_token():
-    torch.manual_seed(0)
-    mix, W, h = torch.rand(3, 3), torch.randn(4, 2), torch.randn(3, 4)
-    expected = mix.diagonal().square() / mix.square().sum(1)
-    assert np.allclose(probes.own_share(lambda h: mix @ (h @ W), h), expected)
-    block = torch.nn.Parameter(torch.eye(4))  # weights that want gradients change nothing
-    assert np.allclose(probes.own_share(lambda h: mix @ (h @ block), h), expected)
+def test_own_share_counts_squares_of_the_jacobian_by_word(monkeypatch):
+    net, source, _ = small_translator()
+    mix = torch.rand(8, 8)
+
+    def read(h):
+        seq = h.shape[1]
+        return mix[:seq, :seq] @ h
+
+    monkeypatch.setattr(net, "read", read)
+    for row, share in zip(source[:5], probes.own_share(net, source[:5]), strict=True):
+        seq = int((row != data.PAD).sum())
+        part = mix[:seq, :seq].square()
+        assert share == pytest.approx((part.diagonal() / part.sum(1)).mean().item(), rel=1e-5)
+
+
+def test_a_skip_around_attention_keeps_the_own_word():
+    net, source, _ = small_translator()
+    with_skip = probes.own_share(net, source[:8])
+    cut_skips(net.encoder, "attend")
+    without = probes.own_share(net, source[:8])
+    counts = (source[:8] != data.PAD).sum(1).numpy()
+    assert (without[counts > 2] < 0.6).all()
+    assert (with_skip[counts > 2] > without[counts > 2] + 0.2).all()

@@ -175,7 +175,14 @@ class EncoderDecoder(nn.Module):
 
     def encode(self, source):
         """Map tokens, shape (batch, source_seq), to the memory (batch, source_seq, d_model)."""
-        h, mask = self._embed(self.source, source), _not_padding(source)
+        return self.read(self.embed(source), _not_padding(source))
+
+    def embed(self, source):
+        """Map tokens, shape (batch, source_seq), to the stream that enters the encoder."""
+        return self._embed(self.source, source)
+
+    def read(self, h, mask=None):
+        """Map the stream that enters the encoder to the memory; the mask is that of its blocks."""
         for block in self.encoder:
             h = block(h, mask=mask)
         return self.encoder_norm(h)

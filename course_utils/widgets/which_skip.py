@@ -15,7 +15,7 @@ NUMBERS = 40_318, 507, 12
 KINDS = {  # control: what it is called, the stack, the sublayer
     "encoder_attention": ("encoder attention", "encoder", "attend"),
     "encoder_feed": ("encoder feed-forward", "encoder", "feed"),
-    "decoder_attention": ("decoder self-attention", "decoder", "attend"),
+    "decoder_attention": ("decoder attention", "decoder", "attend"),
     "decoder_cross": ("decoder cross-attention", "decoder", "cross"),
     "decoder_feed": ("decoder feed-forward", "decoder", "feed"),
 }
@@ -107,7 +107,11 @@ def which_skip(
 
     return Panel(
         {
-            **{k: slider(name, gains[k], 0.0, 1.0, 0.05) for k, (name, *_) in KINDS.items()},
+            # beside a slider there is room for the first word of a hyphened one
+            **{
+                k: slider(name.partition("-")[0], gains[k], 0.0, 1.0, 0.05)
+                for k, (name, *_) in KINDS.items()
+            },
             "number": choice("number shown", numbers[0], numbers),
         },
         compute,

@@ -1,6 +1,5 @@
 """Measure for lesson 09 which transformers learn without shortcuts: `make results ARGS=09`."""
 
-import numpy as np
 from torch import nn
 
 from course_utils import data, setup, training, transformers
@@ -24,7 +23,6 @@ SETTINGS = {
     "seeds": [0, 1, 2, 3, 4],
 }
 TOLERANCE = {"accuracy": 0.4, "steps": 600}
-MEAN = 20  # steps of which the accuracy is a mean
 
 
 def build(name, settings):
@@ -65,30 +63,17 @@ def train(name, settings) -> dict:
     Returns
     -------
     dict
-        For each seed ``accuracy``, the mean of the last 20 steps, and ``steps`` until the mean of
-        20 steps passes 0.99 (all steps, if it never does); and the ``learning_rate``.
+        That of `training.soonest`.
     """
-    tried = {}
-
-    def score(rate):
-        run = training.fit(
-            lambda: build(name, settings),
-            data.reversal_task(),
-            steps=settings["steps"],
-            learning_rates=(rate,),
-            seeds=settings["seeds"],
-            loss=training.cross_entropy,
-            clip=1,
-            measure=training.accuracy,
-        )
-        accuracy = np.nan_to_num(run.measured[-MEAN:, 0]).mean(0)
-        steps = np.minimum(run.steps_to(0.99, mean=MEAN)[0], settings["steps"])
-        tried[rate] = {"accuracy": accuracy.tolist(), "steps": steps.tolist()}
-        # the sooner the better, among those who get there; the rest by how far they get
-        return accuracy - steps / settings["steps"]
-
-    rate, _ = training.at_best_rate(score, settings["learning_rates"])
-    return tried[rate] | {"learning_rate": rate}
+    return training.soonest(
+        lambda: build(name, settings),
+        data.reversal_task(),
+        steps=settings["steps"],
+        learning_rates=settings["learning_rates"],
+        seeds=settings["seeds"],
+        loss=training.cross_entropy,
+        clip=1,
+    )
 
 
 def measure(settings) -> dict:

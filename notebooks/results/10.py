@@ -1,18 +1,27 @@
 """Measure for lesson 10 how fast each placement of the norm learns: `make results ARGS=10`."""
 
-import numpy as np
 from torch import nn
 
 from course_utils import data, setup, training, transformers
 from course_utils.environment import progress
+from course_utils.wiring import Wiring
 
 SETTINGS = {
-    "nets": ["pre-norm", "post-norm", "post-norm, warm-up", "Peri-LN", "DeepNorm", "ReZero"],
+    "nets": [
+        "pre-norm",
+        "post-norm",
+        "post-norm, warm-up",
+        "quiet post-norm",
+        "Peri-LN",
+        "DeepNorm",
+        "ReZero",
+    ],
     "depths": [6, 12, 24],
     "d_model": 32,
     "n_heads": 2,
     "steps": 400,
     "warm_up": 100,
+    "quiet": 0.3,
     "learning_rates": [1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2],
     "seeds": [0, 1, 2],
 }
@@ -36,6 +45,9 @@ def build(name, depth, settings):
     make = {
         "pre-norm": lambda: transformers.PreNormBlock(*sizes),
         "post-norm": lambda: transformers.PostNormBlock(*sizes),
+        "quiet post-norm": lambda: transformers.EncoderBlock(
+            *sizes, wiring=Wiring(b=settings["quiet"], norm="post")
+        ),
         "Peri-LN": lambda: transformers.PeriNormBlock(*sizes),
         "DeepNorm": lambda: transformers.DeepNormBlock(*sizes, depth=depth),
         "ReZero": lambda: transformers.ReZeroBlock(*sizes),
@@ -57,30 +69,17 @@ def train(name, depth, settings) -> dict:
     Returns
     -------
     dict
-        For each seed ``accuracy``, the mean of the last 20 steps, and ``steps`` until the mean of
-        20 steps passes 0.99 (all steps, if it never does); and the ``learning_rate``.
+        That of `training.soonest`.
     """
-    tried = {}
-
-    def score(rate):
-        run = training.fit(
-            lambda: build(name, depth, settings),
-            data.reversal_task(),
-            steps=settings["steps"],
-            learning_rates=(rate,),
-            seeds=settings["seeds"],
-            loss=training.cross_entropy,
-            warmup=settings["warm_up"] if name.endswith("warm-up") else 0,
-            measure=training.accuracy,
-        )
-        accuracy = np.nan_to_num(run.measured[-20:, 0]).mean(0)
-        steps = np.minimum(run.steps_to(0.99, mean=20)[0], settings["steps"])
-        tried[rate] = {"accuracy": accuracy.tolist(), "steps": steps.tolist()}
-        # the sooner the better, among those who get there; the rest by how far they get
-        return accuracy - steps / settings["steps"]
-
-    rate, _ = training.at_best_rate(score, settings["learning_rates"])
-    return tried[rate] | {"learning_rate": rate}
+    return training.soonest(
+        lambda: build(name, depth, settings),
+        data.reversal_task(),
+        steps=settings["steps"],
+        learning_rates=settings["learning_rates"],
+        seeds=settings["seeds"],
+        loss=training.cross_entropy,
+        warmup=settings["warm_up"] if name.endswith("warm-up") else 0,
+    )
 
 
 def measure(settings) -> dict:
