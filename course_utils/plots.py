@@ -630,6 +630,43 @@ def ranked(values, mark, title, xlabel):
     return figure
 
 
+def path_lengths(shares, title, longest=14):
+    """Draw how much of a gradient came along paths of each length, one picture for each net.
+
+    Parameters
+    ----------
+    shares : dict of str to ndarray, shape (seeds, depth + 1)
+        Bars are means, dots the seeds; shares may be negative.
+    title : str
+        States the finding.
+    longest : int
+        Where the axis ends.
+
+    Returns
+    -------
+    Figure
+
+    Examples
+    --------
+    >>> figure = path_lengths({"residual": np.full((3, 25), 0.04)}, "Equal")
+    >>> len(figure.axes[0].patches), figure.axes[0].get_title()
+    (15, 'residual')
+    """
+    figure = Figure()
+    axes = figure.subplots(1, len(shares), squeeze=False)[0]
+    lengths = np.arange(longest + 1)
+    for ax, (name, each) in zip(axes, shares.items(), strict=True):
+        shown, (colour, _) = each[:, : longest + 1], _line_style(name)
+        ax.bar(lengths, shown.mean(0), color=colour, alpha=0.6)
+        ax.plot(np.tile(lengths, (len(each), 1)).T, shown.T, ".", color="black", ms=4)
+        ax.axhline(0, color=MUTED, lw=1)
+        ax.set_title(name, loc="center", weight="normal")
+        ax.set(xlabel="branches on the path", xticks=range(0, longest + 1, 4))
+    axes[0].set_ylabel("share of the gradient")
+    figure.suptitle(title)
+    return figure
+
+
 def effective_depth(shares, kept, accuracies, title):
     """Draw which paths carry the gradient, and how many blocks the net can do without.
 
@@ -1108,7 +1145,7 @@ def dilution(left, turned, predicted, title):
     return Drawing(figure, (*lines.values(), *dots.values(), *names.values()), update)
 
 
-def autocorrelation(measured, predicted, title, noise=None):
+def autocorrelation(measured, predicted, title, noise=None, part=0.5):
     """Draw how alike gradients are against their distance on a line of inputs.
 
     Parameters
@@ -1122,11 +1159,12 @@ def autocorrelation(measured, predicted, title, noise=None):
         States the finding.
     noise : dict of str to ndarray, shape (points,), optional
         Other series to hold them against, drawn thin and light.
+    part : float
+        Up to which part of the line lags are drawn, on a logarithmic axis.
 
     Returns
     -------
     Figure
-        The lags up to half of the line, on a logarithmic axis.
 
     Examples
     --------
@@ -1139,13 +1177,13 @@ def autocorrelation(measured, predicted, title, noise=None):
     ax.axhline(0, color=MUTED, lw=1)
     ends = {}
     for name, values in (noise or {}).items():
-        lags = np.arange(1, len(values) // 2 + 1)
+        lags = np.arange(1, int(part * len(values)) + 1)
         ax.plot(lags, values[lags], color=MUTED, lw=1)
         place = {"xytext": (-4, -11), "textcoords": "offset points", "ha": "right"}
         ax.annotate(name, (lags[-1] / 4, values[lags[-1] // 4]), color=MUTED, **place)
     for name, values in measured.items():
         colour, dash = _line_style(name)
-        lags = np.arange(1, len(values) // 2 + 1)
+        lags = np.arange(1, int(part * len(values)) + 1)
         low, middle, high = values.min(1)[lags], values.mean(1)[lags], values.max(1)[lags]
         ax.fill_between(lags, low, high, color=colour, alpha=0.15, lw=0)
         ax.plot(lags, middle, ls=dash, color=colour)

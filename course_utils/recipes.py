@@ -1,4 +1,4 @@
-"""The nets that lessons 04, 06 and 07 compare, by name: each builds a stack of any depth."""
+"""The nets that lessons 04 and 06 to 08 compare, by name: each builds a stack of any depth."""
 
 import torch
 from torch import nn
@@ -20,6 +20,9 @@ RECIPES = {  # each maps depth and width to a stack
     "plain, orthogonal tanh": _stack(PLAIN, start="orthogonal", activation="tanh"),
     "residual, b = 1": _stack(RESIDUAL),
     "residual, 1/√L": lambda L, n: DeepStack(L, n, scaled(L)),
+    "residual tanh, 1/√L": lambda L, n: DeepStack(
+        L, n, scaled(L), start="orthogonal", activation="tanh"
+    ),
     "residual, 1/L": lambda L, n: DeepStack(L, n, Wiring(b=1 / L)),
     "post-norm": _stack(Wiring(norm="post")),
     "pre-norm": _stack(Wiring(norm="pre")),
@@ -54,8 +57,8 @@ def classifier(name, depth, width=32):
 
     References
     ----------
-    Used in notebooks/04_trainable_depth.ipynb, notebooks/06_thousand_layers.ipynb and
-    notebooks/07_many_paths.ipynb.
+    Used in notebooks/04_trainable_depth.ipynb, notebooks/06_thousand_layers.ipynb,
+    notebooks/07_many_paths.ipynb and notebooks/08_shattered_gradients.ipynb.
 
     Examples
     --------

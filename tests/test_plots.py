@@ -392,3 +392,12 @@ def test_steps_that_did_not_suffice_lie_on_the_line_of_never():
         assert [list(line.get_ydata()) for line in lines] == [[50] * 3, [80, 200, 400]]
         assert [text.get_text() for text in ax.texts] == ["pre-norm", "post-norm"]
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()][-1] == "never"
+
+
+def test_path_lengths_show_means_and_every_seed():
+    shares = np.random.default_rng(0).normal(size=(3, 25))
+    figure = plots.path_lengths({"residual": shares, "plain": -shares}, "Which", longest=10)
+    for ax, expected in zip(figure.axes, (shares, -shares), strict=True):
+        assert np.allclose([bar.get_height() for bar in ax.patches], expected.mean(0)[:11])
+        dots = [line for line in ax.lines if line.get_marker() == "."]
+        assert np.allclose([line.get_ydata() for line in dots], expected[:, :11])

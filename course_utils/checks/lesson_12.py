@@ -285,6 +285,11 @@ exact_matches = Exercise(
             _exact(row=lambda right, counts: (right & counts).any(1)),
         ),
         Mistake(
+            "a place that does not count must pass, whatever stands there; you ask of every place "
+            "that it is right and counts",
+            _exact(row=lambda right, counts: (right & counts).all(1)),
+        ),
+        Mistake(
             "your `all` runs down the batch: it finds the steps at which every sequence is right",
             _exact(row=lambda right, counts: (right | ~counts).all(0)),
         ),

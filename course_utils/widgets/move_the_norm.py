@@ -55,7 +55,7 @@ def move_the_norm(norm="pre", alpha=1.0, b=1.0, depth=MAX_DEPTH):
     return Panel(
         {
             "norm": choice("norm", norm, ("pre", "post", "none")),
-            "alpha": slider("shortcut gain", alpha, 0.5, 4.0, 0.1),
+            "alpha": slider("shortcut gain", alpha, 0.5, 8.0, 0.1),
             "b": slider("branch gain b", b, 0.05, 1.5, 0.05),
             "depth": slider("depth (blocks)", depth, 2, MAX_DEPTH, 1),
         },
@@ -65,7 +65,7 @@ def move_the_norm(norm="pre", alpha=1.0, b=1.0, depth=MAX_DEPTH):
         {
             "pre-norm": values | {"norm": "pre", "alpha": 1.0, "b": 1.0},
             "post-norm": values | {"norm": "post", "alpha": 1.0, "b": 1.0},
-            "DeepNorm, 96": values | {"norm": "post", "alpha": 3.7, "b": 1.0, "depth": 96},
+            "DeepNorm's α, 96": values | {"norm": "post", "alpha": 3.1, "b": 1.0, "depth": 96},
             "no norm": values | {"norm": "none", "alpha": 1.0, "b": 1.0},
             "small b": values | {"norm": "pre", "alpha": 1.0, "b": 0.1},
         },

@@ -14,6 +14,8 @@ SETTINGS = {
         "quiet post-norm",
         "Peri-LN",
         "DeepNorm",
+        "DeepNorm, α alone",
+        "DeepNorm, β alone",
         "ReZero",
     ],
     "depths": [6, 12, 24],
@@ -22,7 +24,7 @@ SETTINGS = {
     "steps": 400,
     "warm_up": 100,
     "quiet": 0.3,
-    "learning_rates": [1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2],
+    "learning_rates": [3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2],
     "seeds": [0, 1, 2],
 }
 TOLERANCE = {"accuracy": 0.4, "steps": 150}
@@ -50,11 +52,23 @@ def build(name, depth, settings):
         ),
         "Peri-LN": lambda: transformers.PeriNormBlock(*sizes),
         "DeepNorm": lambda: transformers.DeepNormBlock(*sizes, depth=depth),
+        "DeepNorm, α alone": lambda: transformers.EncoderBlock(
+            *sizes, wiring=Wiring(a=(2 * depth) ** 0.25, norm="post")
+        ),
+        "DeepNorm, β alone": lambda: started_quietly(depth, sizes),
         "ReZero": lambda: transformers.ReZeroBlock(*sizes),
     }[name.removesuffix(", warm-up")]
     # where no norm stands on the trunk, the last stream needs one
     norm = nn.LayerNorm if name in ("pre-norm", "Peri-LN") else None
     return transformers.TokenNet([make() for _ in range(depth)], 8, 8, sizes[0], norm=norm)
+
+
+def started_quietly(depth, sizes) -> nn.Module:
+    """Build a post-norm block that starts with the weights of DeepNorm."""
+    block = transformers.DeepNormBlock(*sizes, depth=depth)
+    for sublayer in (block.attend, block.feed):
+        sublayer.wiring = Wiring(norm="post")
+    return block
 
 
 def train(name, depth, settings) -> dict:

@@ -25,6 +25,7 @@ SETTINGS = {
     "n_heads": 4,
     "depth": 2,
     "steps": 300,
+    "long": {"cut": ["encoder attention", "all of the encoder", "all"], "steps": 1200},
     "warm_up": 50,
     "learning_rates": [5e-4, 1e-3, 2e-3, 4e-3],
     "measured": 20,  # test numbers for the share of the own word
@@ -59,12 +60,13 @@ def build(cut, settings):
     return net
 
 
-def train(cut, settings) -> dict:
+def train(cut, steps, settings) -> dict:
     """Train one net at the rate that suits it best.
 
     Parameters
     ----------
     cut : list of [str, str]
+    steps : int
     settings : dict
 
     Returns
@@ -82,7 +84,7 @@ def train(cut, settings) -> dict:
         run = training.fit(
             lambda: build(cut, settings),
             data.numbers_task(64),
-            steps=settings["steps"],
+            steps=steps,
             learning_rates=(rate,),
             seeds=settings["seeds"],
             loss=partial(training.cross_entropy, ignore=data.PAD),
@@ -111,8 +113,13 @@ def measure(settings) -> dict:
     Returns
     -------
     dict
-        A dict of `train` for each way to take skips away.
+        A dict of `train` for each way to take skips away; some again, with more steps.
     """
     setup(seed=0)
-    arms = progress(settings["cut"].items(), "nets of lesson 12")
-    return {name: train(cut, settings) for name, cut in arms}
+    jobs = {name: (name, settings["steps"]) for name in settings["cut"]}
+    steps = settings["long"]["steps"]
+    jobs |= {f"{name}, {steps} steps": (name, steps) for name in settings["long"]["cut"]}
+    return {
+        key: train(settings["cut"][name], steps, settings)
+        for key, (name, steps) in progress(jobs.items(), "nets of lesson 12")
+    }
