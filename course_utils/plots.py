@@ -1145,7 +1145,7 @@ def dilution(left, turned, predicted, title):
     return Drawing(figure, (*lines.values(), *dots.values(), *names.values()), update)
 
 
-def autocorrelation(measured, predicted, title, noise=None, part=0.5):
+def autocorrelation(measured, predicted, title, noise=None):
     """Draw how alike gradients are against their distance on a line of inputs.
 
     Parameters
@@ -1159,12 +1159,11 @@ def autocorrelation(measured, predicted, title, noise=None, part=0.5):
         States the finding.
     noise : dict of str to ndarray, shape (points,), optional
         Other series to hold them against, drawn thin and light.
-    part : float
-        Up to which part of the line lags are drawn, on a logarithmic axis.
 
     Returns
     -------
     Figure
+        The lags up to half of the line, on a logarithmic axis.
 
     Examples
     --------
@@ -1177,13 +1176,13 @@ def autocorrelation(measured, predicted, title, noise=None, part=0.5):
     ax.axhline(0, color=MUTED, lw=1)
     ends = {}
     for name, values in (noise or {}).items():
-        lags = np.arange(1, int(part * len(values)) + 1)
+        lags = np.arange(1, len(values) // 2 + 1)
         ax.plot(lags, values[lags], color=MUTED, lw=1)
         place = {"xytext": (-4, -11), "textcoords": "offset points", "ha": "right"}
         ax.annotate(name, (lags[-1] / 4, values[lags[-1] // 4]), color=MUTED, **place)
     for name, values in measured.items():
         colour, dash = _line_style(name)
-        lags = np.arange(1, int(part * len(values)) + 1)
+        lags = np.arange(1, len(values) // 2 + 1)
         low, middle, high = values.min(1)[lags], values.mean(1)[lags], values.max(1)[lags]
         ax.fill_between(lags, low, high, color=colour, alpha=0.15, lw=0)
         ax.plot(lags, middle, ls=dash, color=colour)

@@ -55,7 +55,7 @@ def move_the_norm(norm="pre", alpha=1.0, b=1.0, depth=MAX_DEPTH):
     return Panel(
         {
             "norm": choice("norm", norm, ("pre", "post", "none")),
-            "alpha": slider("shortcut gain", alpha, 0.5, 8.0, 0.1),
+            "alpha": slider("shortcut gain", alpha, 0.5, 4.0, 0.1),
             "b": slider("branch gain b", b, 0.05, 1.5, 0.05),
             "depth": slider("depth (blocks)", depth, 2, MAX_DEPTH, 1),
         },
