@@ -423,7 +423,7 @@ def test_depth_as_time_says_how_far_the_flow_is():
 def test_the_stepper_says_what_stands_at_each_step_and_what_comes_back():
     panel = block_stepper(step=9)
     assert panel.sentence.startswith("Step 9 of 9, h + F(h) (5, 8): F(h) is ")
-    assert panel.sentence.endswith("the gradient's length here is 1.00 of the one at the output.")
+    assert panel.sentence.endswith("the gradient's length here is 1.00 times that at the output.")
     drag(panel, "step", 3)
     assert "Step 3 of 9, attention weights (2, 5, 5): each row sums to 1.00; " in panel.sentence
     panel.set(mask="causal")

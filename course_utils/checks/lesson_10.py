@@ -87,6 +87,11 @@ scale_norm_backward = Exercise(
             _to_x(lambda x, g, dy, u, n: g * dy / n),
         ),
         Mistake(
+            "you take out y (y · dy). y has the length g, so that is g² times too much; use "
+            "u = x/‖x‖",
+            _to_x(lambda x, g, dy, u, n: g * (dy - g**2 * u * (u * dy).sum(1, keepdims=True)) / n),
+        ),
+        Mistake(
             "the gradient of x lacks 1/‖x‖: a long token feels the same small change less",
             _to_x(lambda x, g, dy, u, n: g * _across(dy, u)),
         ),
@@ -687,7 +692,7 @@ def probe(answer, h, f, g):
         result["returned"] = wrong.args[0]
     return result
 """
-LONGEST, KEPT, FELT = 2.0, 0.4, 0.4
+LONGEST, KEPT, FELT = 2.0, 0.38, 0.4
 
 
 def _steady_case(title, depth, seq, d, held_back=False):
@@ -895,7 +900,7 @@ steady_stream = Exercise(
         "f is at right angles to h, or nearly: squares of the rms add up. With h + b f the square "
         "is 1 + depth · b² in the end. Which b keeps it below 4?",
         "With a norm on the trunk, norm(α h + f), each step multiplies the cosine with the input "
-        "by α/√(α² + 1). Which α keeps √(α²/(α² + 1)) to the power of depth above 0.4?",
+        "by α/√(α² + 1). Which α keeps √(α²/(α² + 1)) to the power of depth above 0.38?",
         "Both come to the same: a branch may be about 1/√depth as loud as the stream. "
         "h + f / np.sqrt(depth), or α = np.sqrt(depth) with a norm.",
     ),

@@ -96,7 +96,7 @@ def _describe(values, arrays):
     share = np.linalg.norm(gradient) / np.linalg.norm(steps[-1][-1])
     return (
         f"Step {step} of {LAST}, {name} {tensor.shape}: {_fact(steps, step)}; the gradient's "
-        f"length here is {share:.2f} of the one at the output."
+        f"length here is {share:.2f} times that at the output."
     )
 
 
