@@ -20,9 +20,6 @@ RECIPES = {  # each maps depth and width to a stack
     "plain, orthogonal tanh": _stack(PLAIN, start="orthogonal", activation="tanh"),
     "residual, b = 1": _stack(RESIDUAL),
     "residual, 1/√L": lambda L, n: DeepStack(L, n, scaled(L)),
-    "residual tanh, 1/√L": lambda L, n: DeepStack(
-        L, n, scaled(L), start="orthogonal", activation="tanh"
-    ),
     "residual, 1/L": lambda L, n: DeepStack(L, n, Wiring(b=1 / L)),
     "post-norm": _stack(Wiring(norm="post")),
     "pre-norm": _stack(Wiring(norm="pre")),
@@ -31,6 +28,9 @@ RECIPES = {  # each maps depth and width to a stack
     "LayerScale": lambda L, n: DeepStack(L, n, RESIDUAL, gate=torch.full((n,), 1e-4)),
     "Fixup-like": lambda L, n: DeepStack(L, n, RESIDUAL, gate=1.0, gain=L**-0.5),
     "plain, near identity": _stack(PLAIN, start="near identity", activation="tanh"),
+    "residual tanh, 1/√L": lambda L, n: DeepStack(
+        L, n, scaled(L), start="orthogonal", activation="tanh"
+    ),
 }
 
 
