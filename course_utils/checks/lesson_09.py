@@ -25,6 +25,15 @@ def _large_scores_case(title, seq, d, window):
     return Case(title, draw)
 
 
+def _hidden_peak_case(title, seq, d, window):
+    def draw(rng):
+        q, k, v = rng.normal(size=(3, seq, d))
+        q[:, 0], k[-1, 0] = 50, 200  # the last key is hidden from all but the last query
+        return {"q": q, "k": k, "v": v, "window": window}
+
+    return Case(title, draw)
+
+
 def _scaled(q, k):
     return q @ k.T / q.shape[1] ** 0.5
 
@@ -59,6 +68,7 @@ attend_causally = Exercise(
     cases=(
         _attend_case("five positions, a window of 3", 5, 3, 3),
         _large_scores_case("scores near 1700, where exp overflows", 5, 3, 2),
+        _hidden_peak_case("a hidden score far above the visible ones", 4, 3, 2),
         _attend_case("a window longer than the sequence", 3, 4, 7),
         _attend_case("another window", 9, 5, 4, held_back=True),
         _attend_case("twenty positions, a window of 2", 20, 2, 2, held_back=True),
