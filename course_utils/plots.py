@@ -407,9 +407,8 @@ def accuracy_against_depth(depths, groups, title):
     >>> [ax.get_title() for ax in accuracy_against_depth([5, 50], groups, "Equal").axes]
     ['without', 'with']
     """
-    figure, axes = _by_group(depths, groups, lambda one, other: abs(one - other) < 0.12)
+    figure, axes = _by_group(depths, groups, 0.1, lambda one, other: abs(one - other) < 0.12)
     for ax in axes:
-        ax.axhline(0.1, color=MUTED, lw=1)
         ax.set_ylim(0, 1.09)
     axes[0].set_ylabel("training accuracy (grey: guessing)")
     figure.suptitle(title)
@@ -439,9 +438,8 @@ def steps_against_depth(depths, groups, most, title):
     >>> [ax.get_title() for ax in steps_against_depth([6, 24], groups, 400, "Equal").axes]
     ['one', 'other']
     """
-    figure, axes = _by_group(depths, groups, lambda one, other: 0.8 < one / other < 1.25)
+    figure, axes = _by_group(depths, groups, most, lambda one, other: 0.8 < one / other < 1.25)
     for ax in axes:
-        ax.axhline(most, color=MUTED, lw=1)
         ax.set(yscale="log", ylim=(0.9 * most / 16, 1.2 * most))
         ticks = [most // 16, most // 8, most // 4, most // 2, most]
         ax.set_yticks(ticks, labels=[*map(str, ticks[:-1]), "never"])
@@ -451,11 +449,12 @@ def steps_against_depth(depths, groups, most, title):
     return figure
 
 
-def _by_group(depths, groups, near):
-    """One picture for each group of nets, with lines against the depth and room for names."""
+def _by_group(depths, groups, level, near):
+    """One picture for each group of nets: lines against the depth, and one at a known level."""
     figure = Figure()
     axes = figure.subplots(1, len(groups), sharey=True)
     for ax, (group, measured) in zip(axes, groups.items(), strict=True):
+        ax.axhline(level, color=MUTED, lw=1)
         _against(ax, depths, measured, near)
         ax.set_title(group, loc="center", weight="normal")
         ax.set(xscale="log", xlabel="depth (layers)")
