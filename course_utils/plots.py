@@ -442,7 +442,7 @@ def steps_against_depth(depths, groups, most, title):
     for ax in axes:
         ax.set(yscale="log", ylim=(0.9 * most / 16, 1.2 * most))
         ticks = [most // 16, most // 8, most // 4, most // 2, most]
-        ax.set_yticks(ticks, labels=[*map(str, ticks[:-1]), "never"])
+        ax.set_yticks(ticks, labels=[*map(str, ticks[:-1]), f"not in {most}"])
         ax.minorticks_off()
     axes[0].set_ylabel("steps to an accuracy of 0.99")
     figure.suptitle(title)

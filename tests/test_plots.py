@@ -380,7 +380,7 @@ def test_which_skip_draws_one_bar_that_moves_and_those_that_stay():
     assert count.get_position()[0] < 1
 
 
-def test_steps_that_did_not_suffice_lie_on_the_line_of_never():
+def test_steps_that_did_not_suffice_lie_on_a_line_of_their_own():
     steps = {
         "pre-norm": np.full((3, 2), 50.0),
         "post-norm": np.array([[80.0] * 2, [200] * 2, [400] * 2]),
@@ -391,7 +391,7 @@ def test_steps_that_did_not_suffice_lie_on_the_line_of_never():
         assert set(never.get_ydata()) == {400}
         assert [list(line.get_ydata()) for line in lines] == [[50] * 3, [80, 200, 400]]
         assert [text.get_text() for text in ax.texts] == ["pre-norm", "post-norm"]
-    assert [label.get_text() for label in figure.axes[0].get_yticklabels()][-1] == "never"
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()][-1] == "not in 400"
 
 
 def test_path_lengths_show_means_and_every_seed():
