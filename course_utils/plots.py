@@ -1744,7 +1744,7 @@ def which_skip(alone, intact, total):
     )  # fmt: skip
     left.set(xticks=[], yticks=[])
     left.grid(False)
-    left.set_title("what a digit looks at\n(darker: more)", loc="center", weight="normal")
+    left.set_title("what a digit looks at\n(stronger colour: more)", loc="center", weight="normal")
     said = [left.text(-0.7, row, "", ha="right", va="center") for row in range(rows)]
     written = [
         left.text(column, rows - 0.3, "", ha="center", va="top") for column in range(columns)
