@@ -204,8 +204,9 @@ def shift_task(distance, batch=32, tokens=8, seq=32):
 def hops_task(hops, batch=64, seq=8):
     """Make a task of several looks in a row: follow pointers.
 
-    Each place holds the number of another one, all of them different. At each place the number
-    is asked for at which one arrives after `hops` steps from pointer to pointer.
+    The places hold their own numbers, each once, shuffled: a place points to the one whose number
+    it holds, which may be itself. At each place the number is asked for at which one arrives after
+    `hops` steps from pointer to pointer.
 
     Parameters
     ----------
