@@ -18,7 +18,7 @@ step = @echo "==> $(1)"; $(2) || { \
 	echo "$(3) Then type the same make command again: it goes on from here." >&2; exit 1; }
 NETWORK = Check the network connection and that this folder has 2 GB of free disk space.
 
-.PHONY: help lab test test-fast browser browser-all grade lint lessons exercises results lock clean
+.PHONY: help lab test test-fast browser browser-all grade lint lessons exercises results stress lock clean
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
 
@@ -73,6 +73,9 @@ exercises: $(VENV)/.test ## write exercises/ from solutions/, and figure.svg
 
 results: $(VENV)/.test ## measure what lessons read, minutes each (ARGS=04 for one, ARGS=--check compares)
 	$(BIN)/course results $(ARGS)
+
+stress: $(VENV)/.test ## run lessons under 3 arithmetics and 5 seeds, up to an hour (ARGS=05 for one)
+	$(BIN)/course stress $(ARGS)
 
 lock: $(VENV)/.python ## renew constraints.txt
 	$(BIN)/python -m pip --disable-pip-version-check install --quiet uv

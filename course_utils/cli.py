@@ -56,6 +56,25 @@ def results(
 
 
 @main.command()
+def stress(
+    stems: Annotated[list[str] | None, typer.Argument(help="such as 05; all if none")] = None,
+    once: Annotated[
+        str | None, typer.Option(help="one run, such as AVX2-3; stores nothing")
+    ] = None,
+):
+    """Run lessons under three arithmetics and five seeds; store how safely asserts hold."""
+    from course_utils.authoring import stress
+
+    arithmetic, _, seed = (once or "").partition("-")
+    if once and not (arithmetic in stress.ARITHMETICS and seed.isdecimal()):
+        known = ", ".join(stress.ARITHMETICS)
+        raise typer.BadParameter(f"an arithmetic of {known} and a seed are wanted, got {once!r}")
+    if faults := stress.run(tuple(stems or ()), once=(arithmetic, int(seed)) if once else None):
+        typer.echo("\n".join(faults))
+        sys.exit(1)
+
+
+@main.command()
 def grade(
     submissions: Annotated[Path, typer.Argument(help="a folder or a zip file of notebooks")],
     out: Annotated[Path, typer.Option(help="folder for grades.csv, feedback and summary")],

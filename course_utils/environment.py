@@ -1,9 +1,11 @@
-"""Prepare a notebook: versions, threads, seeds, style; and say what may be shown."""
+"""Prepare a notebook: versions, threads, seeds, asserts, style; and say what may be shown."""
 
 import importlib.metadata
 import os
 import random
 import sys
+
+OTHER_DRAW = 10_007  # between two draws of all random numbers: no seed of the one is the other's
 
 
 def is_static() -> bool:
@@ -19,10 +21,30 @@ def is_static() -> bool:
     return os.environ.get("COURSE_STATIC") == "1"
 
 
+def course_seed() -> int:
+    """Tell which draw of all random numbers is asked for by `COURSE_SEED`.
+
+    `make stress` sets it, to learn whether what a lesson says holds for other draws as well.
+
+    Returns
+    -------
+    int
+        0, the draw that lessons are stored with, if nothing is set.
+
+    Examples
+    --------
+    >>> course_seed()
+    0
+    """
+    return int(os.environ.get("COURSE_SEED", 0))
+
+
 def setup(seed=0):
     """Make a notebook repeatable: one thread, fixed seeds, the course's figure style.
 
-    Call it once, in the Setup cell, after the imports.
+    Call it once, in the Setup cell, after the imports. From then on an assert that fails says
+    what it compared; a reader can go on, where outputs are stored it raises. With `COURSE_SEED`
+    every generator starts elsewhere, those of the package and of later cells included.
 
     Parameters
     ----------
@@ -42,16 +64,46 @@ def setup(seed=0):
     import numpy as np
     from threadpoolctl import threadpool_limits
 
-    from course_utils import plots
+    from course_utils import asserts, plots
 
     threadpool_limits(1)
-    random.seed(seed)
-    np.random.seed(seed)  # noqa: NPY002 - a learner may well use the global generator
+    if course_seed():
+        _start_elsewhere(course_seed())
+    random.seed(seed + OTHER_DRAW * course_seed())
+    # a learner may well use the global generator
+    np.random.seed(seed + OTHER_DRAW * course_seed())  # noqa: NPY002
     if "torch" in sys.modules:
         torch = sys.modules["torch"]
         torch.set_num_threads(1)  # on two shared cores two threads were 18 times slower
         torch.manual_seed(seed)
     plots.use_style()
+    if "IPython" in sys.modules and (shell := sys.modules["IPython"].get_ipython()):
+        asserts.install(shell, asserts.stop if is_static() else asserts.tell)
+
+
+def _start_elsewhere(draw):
+    """Move the seed of every generator that is made from now on, of NumPy and of torch."""
+    import numpy as np
+
+    if hasattr(np.random.default_rng, "elsewhere"):
+        return  # a second setup does not move them twice
+    default_rng = np.random.default_rng
+
+    def moved_rng(seed=None):
+        return default_rng(seed if seed is None else [draw, *np.atleast_1d(seed)])
+
+    moved_rng.elsewhere = draw
+    np.random.default_rng = moved_rng
+    if "torch" in sys.modules:
+        torch = sys.modules["torch"]
+        manual_seed, generator = torch.manual_seed, torch.Generator
+
+        class Generator(generator):
+            def manual_seed(self, seed):
+                return super().manual_seed(seed + OTHER_DRAW * draw)
+
+        torch.Generator = Generator
+        torch.manual_seed = lambda seed: manual_seed(seed + OTHER_DRAW * draw)
 
 
 def check_versions(requirements=None):

@@ -227,6 +227,7 @@ def fit(
     warmup=0,
     measure=None,
     until=None,
+    mean=1,
 ):
     """Train one copy of a model per learning rate and seed, all in one batched tensor.
 
@@ -255,6 +256,8 @@ def fit(
         Maps predictions and targets to (copies,), as `loss` does; kept for every step.
     until : float, optional
         Training stops once each copy has had a measure of at least this.
+    mean : int
+        How many batches in a row are averaged for that.
 
     Returns
     -------
@@ -320,7 +323,8 @@ def fit(
                 print(f"Training stopped, every copy diverged. {next(iter(diverged.values()))}.")
                 break
             if until is not None:
-                done |= measured[-1] >= until
+                if len(measured) >= mean:
+                    done |= torch.stack(measured[-mean:]).mean(0) >= until
                 done[list(diverged)] = True
                 if done.all():
                     break
@@ -396,7 +400,8 @@ def soonest(make_model, draw, *, steps, learning_rates, level=0.99, mean=20, **o
     -------
     dict
         For each seed ``accuracy``, the mean of the last batches, and ``steps`` until the level
-        (all steps, if it is never reached); and the ``learning_rate``.
+        (all steps, if it is never reached); and the ``learning_rate``. Once every seed has
+        reached the level, training stops.
 
     Examples
     --------
@@ -412,9 +417,8 @@ def soonest(make_model, draw, *, steps, learning_rates, level=0.99, mean=20, **o
     tried = {}
 
     def score(rate):
-        run = fit(
-            make_model, draw, steps=steps, learning_rates=(rate,), **{"measure": accuracy} | options
-        )
+        stop = {"measure": accuracy, "until": level, "mean": mean}
+        run = fit(make_model, draw, steps=steps, learning_rates=(rate,), **stop | options)
         last = np.nan_to_num(run.measured[-mean:, 0]).mean(0)
         taken = np.minimum(run.steps_to(level, mean=mean)[0], steps)
         tried[rate] = {"accuracy": last.tolist(), "steps": taken.tolist()}
@@ -425,7 +429,60 @@ def soonest(make_model, draw, *, steps, learning_rates, level=0.99, mean=20, **o
     return tried[rate] | {"learning_rate": rate}
 
 
+def search(make_model, draw, evaluate, score, *, learning_rates, **options) -> dict:
+    """Train at the learning rate that suits best, and keep what came at every rate tried.
+
+    Parameters
+    ----------
+    make_model, draw
+        Those of `fit`.
+    evaluate : callable
+        Maps a `Run` at one learning rate to a dict of arrays, shape (seeds,).
+    score : callable
+        Maps such a dict to numbers, one for each seed; larger is better.
+    learning_rates : sequence of float
+        Those of `at_best_rate`.
+    **options
+        Other arguments of `fit`.
+
+    Returns
+    -------
+    dict
+        What `evaluate` gave at the best rate, as lists; that ``learning_rate``; and ``tried``,
+        from each rate as text, such as ``"0.003"``, to what it gave.
+
+    Examples
+    --------
+    >>> def draw(generator):
+    ...     x = torch.randn(32, 2, generator=generator)
+    ...     return x, 3 * x
+    >>> found = search(
+    ...     lambda: torch.nn.Linear(2, 2),
+    ...     draw,
+    ...     lambda run: {"loss": run.loss[-1, 0]},
+    ...     lambda found: -found["loss"],
+    ...     learning_rates=(1e-3, 1e-2, 1e-1),
+    ...     steps=60,
+    ... )
+    >>> found["learning_rate"], list(found["tried"])
+    (0.1, ['0.001', '0.01', '0.1'])
+    """
+    tried = {}
+
+    def at(rate):
+        run = fit(make_model, draw, learning_rates=(rate,), **options)
+        found = evaluate(run)
+        tried[f"{rate:g}"] = {name: values.tolist() for name, values in found.items()}
+        return score(found)
+
+    rate, _ = at_best_rate(at, learning_rates)
+    return tried[f"{rate:g}"] | {"learning_rate": rate, "tried": tried}
+
+
 def _apply(model, parameters, x):
+    if len(x) == 1:  # one copy is faster without vmap, for most modules by a half
+        alone = {name: parameter[0] for name, parameter in parameters.items()}
+        return functional_call(model, alone, (x[0],))[None]
     return vmap(lambda p, x_one: functional_call(model, p, (x_one,)))(parameters, x)
 
 

@@ -288,8 +288,9 @@ def complete_exercises(nb, exercises):
 
 RIGHTS = {  # who may import what of the course; a module may always import itself
     "wiring": set(),
-    "environment": {"plots"},
-    "data": set(),
+    "asserts": set(),
+    "environment": {"asserts", "plots"},
+    "data": {"environment"},
     "backprop": {"wiring"},
     "blocks": {"wiring", "data", "backprop"},
     "resnets": {"wiring"},
@@ -305,7 +306,7 @@ RIGHTS = {  # who may import what of the course; a module may always import itse
         "environment", "backprop", "recipes", "resnets", "transformers",
     },
     "grading": {"checks", "data", "environment"},
-    "authoring": {"diagrams", "wiring", "checks"},
+    "authoring": {"asserts", "diagrams", "wiring", "checks"},
     "cli": {"authoring", "grading"},
     "__init__": set(),
 }  # fmt: skip

@@ -26,13 +26,7 @@ def run(stems=(), root=notebooks.ROOT):
         If a cell raises; the file is left as it was.
     """
     os.environ["COURSE_STATIC"] = "1"
-    found = sorted((root / "notebooks").glob("[0-9]*.ipynb"))
-    for stem in stems:
-        if not any(path.stem.startswith(stem) for path in found):
-            have = ", ".join(path.stem for path in found)
-            raise FileNotFoundError(f"no lesson starts with {stem!r}; there are {have}")
-    chosen = [path for path in found if not stems or path.stem.startswith(tuple(stems))]
-    for path in tqdm(chosen, desc="lessons"):
+    for path in tqdm(notebooks.lessons(stems, root), desc="lessons"):
         notebook = notebooks.read(path)
         execute = ExecutePreprocessor(
             timeout=300,

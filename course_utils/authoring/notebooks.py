@@ -12,6 +12,33 @@ METADATA = {
 }
 
 
+def lessons(stems=(), root=ROOT) -> list:
+    """Find lessons by the beginnings of their file names.
+
+    Parameters
+    ----------
+    stems : sequence of str
+        Such as ``"01"``; all lessons if empty.
+    root : Path
+        Folder that holds ``notebooks/``.
+
+    Returns
+    -------
+    list of Path
+
+    Raises
+    ------
+    FileNotFoundError
+        If a beginning fits no lesson.
+    """
+    found = sorted((root / "notebooks").glob("[0-9]*.ipynb"))
+    for stem in stems:
+        if not any(path.stem.startswith(stem) for path in found):
+            have = ", ".join(path.stem for path in found)
+            raise FileNotFoundError(f"no lesson starts with {stem!r}; there are {have}")
+    return [path for path in found if not stems or path.stem.startswith(tuple(stems))]
+
+
 def read(path):
     """Read a notebook.
 

@@ -12,8 +12,8 @@ from course_utils.backprop.tapes import Tape
 class DeepBlocks(NamedTuple):
     """Hold the weights of a deep transformer, or their gradients.
 
-    The bias of each matrix is its last column. Gains and biases of norms, and gates, are to be
-    multiplied in: W (g ⊙ u + b) + c = (W g) u + (W b + c).
+    The bias of each matrix is its last column. Gates, and gains and biases of norms before the
+    sublayers, are to be multiplied in: W (g ⊙ u + b) + c = (W g) u + (W b + c).
 
     Attributes
     ----------
@@ -23,16 +23,20 @@ class DeepBlocks(NamedTuple):
         Mixes the heads.
     inner : ndarray, shape (copies, depth, d_ff, d_model + 1)
     outer : ndarray, shape (copies, depth, d_model, d_ff + 1)
+    norms : ndarray, shape (copies, depth, 4, d_model), or None
+        Gain and bias of the norm after attention, then of that after feed-forward, where norms
+        stand on the trunk.
     """
 
     qkv: np.ndarray
     out: np.ndarray
     inner: np.ndarray
     outer: np.ndarray
+    norms: np.ndarray | None = None
 
 
 @np.errstate(over="ignore", invalid="ignore")  # who trains is told by training.fit
-def deep_transformer_forward(blocks, x, n_heads, a=1.0, pre_norm=False, causal=False, keep=True):
+def deep_transformer_forward(blocks, x, n_heads, a=1.0, norm="none", causal=False, keep=True):
     """Run copies of a stack of blocks: h ← a·h + Attn(h), then h ← a·h + FFN(h).
 
     Inside, features come first, (features, copies, batch, seq), and keys come first among
@@ -47,8 +51,9 @@ def deep_transformer_forward(blocks, x, n_heads, a=1.0, pre_norm=False, causal=F
         A divisor of d_model.
     a : float
         Gain of the shortcuts; 0 removes them.
-    pre_norm : bool
-        Whether `layer_norm_forward` is applied to the input of each sublayer.
+    norm : {"none", "pre", "post"}
+        Whether `layer_norm_forward` is applied to the input of each sublayer, or after each sum
+        with the gains and biases in ``blocks.norms``.
     causal : bool
         Whether a position may look at itself and at those before it alone.
     keep : bool
@@ -82,12 +87,13 @@ def deep_transformer_forward(blocks, x, n_heads, a=1.0, pre_norm=False, causal=F
     if x.shape[-1] % n_heads:
         raise ValueError(f"n_heads must divide d_model={x.shape[-1]}, got {n_heads}")
     depth, d_ff = blocks.inner.shape[1:3]
-    tape = _Tape.take(depth, x.shape, d_ff, n_heads, x.dtype, a, pre_norm, causal, keep)
+    tape = _Tape.take(depth, x.shape, d_ff, n_heads, x.dtype, a, norm, causal, keep)
     h, z, scale = tape.streams[0], tape.z, x.dtype.type((x.shape[-1] // n_heads) ** -0.5)
     h[...] = np.moveaxis(x, -1, 0).reshape(h.shape)
+    norms = _by_feature(blocks.norms)
     for i, (qkv, out, inner, outer) in enumerate(zip(*_by_layer(blocks), strict=True)):
         it = tape.layers[i]
-        if pre_norm:
+        if norm == "pre":
             _, (_, tape.scales[2 * i]) = layer_norm_forward(h, 0, out=it.attend_in)
         np.matmul(qkv, it.u, out=it.qkv_by_copy)
         np.matmul(it.k.mT, it.q, out=it.p_by_head)
@@ -95,12 +101,16 @@ def deep_transformer_forward(blocks, x, n_heads, a=1.0, pre_norm=False, causal=F
         np.matmul(it.v, it.p_by_head, out=it.heads)
         np.matmul(out, it.joined, out=tape.z_by_copy)
         h = np.add(times(a, h), z, out=tape.streams[2 * i + 1])
-        if pre_norm:
+        if norm == "pre":
             _, (_, tape.scales[2 * i + 1]) = layer_norm_forward(h, 0, out=it.feed_in)
+        if norm == "post":
+            tape.norm(2 * i, h, norms[i, :2])
         np.matmul(inner, it.w, out=it.hidden_by_copy)
         np.maximum(it.hidden, tape.zero, out=it.hidden)
         np.matmul(outer, it.activated, out=tape.z_by_copy)
         h = np.add(times(a, h), z, out=tape.streams[2 * i + 2])
+        if norm == "post":
+            tape.norm(2 * i + 1, h, norms[i, 2:])
     return _batch_first(h, x.shape), tape
 
 
@@ -142,15 +152,18 @@ def deep_transformer_backward(blocks, cache, dH):
     """
     tape = cache
     tape.open()
-    gradients = DeepBlocks(*(np.empty_like(W) for W in blocks))
+    gradients = DeepBlocks(*(None if W is None else np.empty_like(W) for W in blocks))
     scale = dH.dtype.type(tape.d_head**-0.5)
-    d, z, error, dp = tape.d, tape.z, tape.error, tape.dp
+    d, z, error, dp, before = tape.d, tape.z, tape.error, tape.dp, tape.place == "pre"
     d[...] = np.moveaxis(dH, -1, 0).reshape(d.shape)
     weights, targets = _by_layer(blocks), _by_layer(gradients)
+    norms, dnorms = _by_feature(blocks.norms), _by_feature(gradients.norms)
     for i in reversed(range(len(tape.layers))):
         it, at = tape.layers[i], 2 * i
         qkv, out, inner, outer = (W[i] for W in weights)
         dqkv, dout, dinner, douter = (W[i] for W in targets)
+        if tape.place == "post":
+            tape.norm_back(at + 1, norms[i, 2], dnorms[i, 2:])
         # feed-forward: relu'(z) is 1 or 0
         np.matmul(tape.d_by_copy, it.activated.mT, out=douter)
         np.matmul(outer[..., :-1].mT, tape.d_by_copy, out=tape.error_by_copy)
@@ -158,9 +171,11 @@ def deep_transformer_backward(blocks, cache, dH):
         np.multiply(error, tape.number, out=error)
         np.matmul(tape.error_by_copy, it.w.mT, out=dinner)
         np.matmul(inner[..., :-1].mT, tape.error_by_copy, out=tape.z_by_copy)
-        step = layer_norm_backward((it.feed_in, tape.scales[at + 1]), z, 0) if tape.pre_norm else z
+        step = layer_norm_backward((it.feed_in, tape.scales[at + 1]), z, 0) if before else z
         np.add(times(tape.a, d), step, out=d)
         # attention
+        if tape.place == "post":
+            tape.norm_back(at, norms[i, 0], dnorms[i, :2])
         np.matmul(tape.d_by_copy, it.joined.mT, out=dout)
         np.matmul(out[..., :-1].mT, tape.d_by_copy, out=tape.z_by_copy)
         np.matmul(tape.dheads, it.p_by_head.mT, out=tape.dv)
@@ -174,7 +189,7 @@ def deep_transformer_backward(blocks, cache, dH):
         np.matmul(it.q, tape.dp_by_head.mT, out=tape.dk)
         np.matmul(tape.dqkv_by_copy, it.u.mT, out=dqkv)
         np.matmul(qkv[..., :-1].mT, tape.dqkv_by_copy, out=tape.z_by_copy)
-        step = layer_norm_backward((it.attend_in, tape.scales[at]), z, 0) if tape.pre_norm else z
+        step = layer_norm_backward((it.attend_in, tape.scales[at]), z, 0) if before else z
         np.add(times(tape.a, d), step, out=d)
     tape.lend()
     return _batch_first(d, dH.shape), gradients
@@ -191,7 +206,12 @@ def _softmax_over_keys(p, scale, tape):
 
 
 def _by_layer(blocks):
-    return [list(W.swapaxes(0, 1)) for W in blocks]
+    return [list(W.swapaxes(0, 1)) for W in blocks[:4]]
+
+
+def _by_feature(norms):
+    """See (copies, depth, 4, d_model) as (depth, 4, d_model, copies, 1), to multiply streams."""
+    return None if norms is None else np.moveaxis(norms, 0, -1)[..., None]
 
 
 def _batch_first(h, shape):
@@ -224,12 +244,12 @@ def _heads(rows, parts, n_heads, copies, batch, seq):
 class _Tape(Tape):
     """What `deep_transformer_forward` leaves for `deep_transformer_backward`."""
 
-    def __init__(self, depth, x_shape, d_ff, n_heads, dtype, a, pre_norm, causal, keep):
-        key = depth, x_shape, d_ff, n_heads, dtype, a, pre_norm, causal, keep
+    def __init__(self, depth, x_shape, d_ff, n_heads, dtype, a, norm, causal, keep):
+        key = depth, x_shape, d_ff, n_heads, dtype, a, norm, causal, keep
         super().__init__(key, keep)
         copies, batch, seq, d_model = x_shape
         shape, scores = (copies, batch * seq), (seq, n_heads, copies, batch, seq)
-        self.a, self.pre_norm, self.d_head = a, pre_norm, d_model // n_heads
+        self.a, self.place, self.d_head = a, norm, d_model // n_heads
         self.scales = [None] * 2 * depth
         places = depth if keep else 1  # without `keep` all layers in one place
         # what enters a matrix has a row of ones
@@ -243,13 +263,16 @@ class _Tape(Tape):
             for i in range(places)
         ] * (1 if keep else depth)
         # the streams are the inputs, unless a norm stands in between
-        if pre_norm:
+        if norm == "pre":
             self.streams = [np.empty((d_model, *shape), dtype)] * (2 * depth + 1)
         elif keep:
             self.streams = list(inputs[:, :d_model])
         else:
             self.streams = [inputs[i % 2, :d_model] for i in range(2 * depth + 1)]
         self.z, self.d = (np.empty((d_model, *shape), dtype) for _ in range(2))
+        if norm == "post":  # what each norm puts out, before gain and bias
+            normed = np.empty((2 * depth if keep else 1, d_model, *shape), dtype)
+            self.normed = list(normed) if keep else [normed[0]] * (2 * depth)
         self.z_by_copy, self.d_by_copy = self.z.swapaxes(0, 1), self.d.swapaxes(0, 1)
         self.zero, self.error = (np.zeros((d_ff, *shape), dtype) for _ in range(2))
         self.error_by_copy, self.mark = self.error.swapaxes(0, 1), np.empty((d_ff, *shape), bool)
@@ -264,3 +287,16 @@ class _Tape(Tape):
         if causal:  # keys on axis 0, queries on the last
             future = np.where(np.tri(seq, dtype=bool).T, 0, -np.inf).astype(dtype)
             self.hidden = future.reshape(seq, 1, 1, 1, seq)
+
+    def norm(self, i, h, gain_and_bias):
+        """Put the norm of the stream h, with gain and bias, in its place: sublayer i is done."""
+        y, (_, self.scales[i]) = layer_norm_forward(h, 0, out=self.normed[i])
+        np.multiply(y, gain_and_bias[0], out=h)
+        np.add(h, gain_and_bias[1], out=h)
+
+    def norm_back(self, i, gain, into):
+        """Send the gradient d back through the norm behind sublayer i, in place."""
+        np.add.reduce(self.d * self.normed[i], -1, out=into[0, ..., 0])
+        np.add.reduce(self.d, -1, out=into[1, ..., 0])
+        np.multiply(self.d, gain, out=self.d)
+        self.d[...] = layer_norm_backward((self.normed[i], self.scales[i]), self.d, 0)

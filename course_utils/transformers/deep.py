@@ -22,7 +22,7 @@ class DeepTransformer(nn.Module):
     d_ff : int, optional
         Features inside each feed-forward sublayer; 4·d_model if not given.
     wiring : Wiring
-        Without a norm, or with a LayerNorm before each sublayer.
+        Without a norm, or with a LayerNorm before each sublayer or after each sum.
     gate : float, optional
         Start of a trained number for each sublayer; 0.0 is ReZero.
     causal : bool
@@ -35,7 +35,7 @@ class DeepTransformer(nn.Module):
     gate : Parameter, shape (depth, 2), or None
         For attention and feed-forward.
     gain, bias : Parameter, shape (depth, 2, d_model), or None
-        Of the norms before attention and feed-forward.
+        Of the norms before or after attention and feed-forward.
 
     Raises
     ------
@@ -72,8 +72,8 @@ class DeepTransformer(nn.Module):
             raise ValueError(f"depth must be at least 1, got {depth}")
         if d_model % n_heads:
             raise ValueError(f"n_heads must divide d_model={d_model}, got {n_heads}")
-        if wiring.norm not in ("none", "pre"):
-            raise ValueError(f'a deep transformer has norm "none" or "pre", got {wiring}')
+        if wiring.norm not in ("none", "pre", "post"):
+            raise ValueError(f'a deep transformer has norm "none", "pre" or "post", got {wiring}')
         self.n_heads, self.wiring, self.causal = n_heads, wiring, causal
         d_ff = d_ff or 4 * d_model
         self.qkv = _with_bias(_xavier(depth, 3 * d_model, d_model))
@@ -83,22 +83,24 @@ class DeepTransformer(nn.Module):
         self.gate = self.gain = self.bias = None
         if gate is not None:
             self.gate = nn.Parameter(torch.full((depth, 2), float(gate)))
-        if wiring.norm == "pre":
+        if wiring.norm != "none":
             self.gain = nn.Parameter(torch.ones(depth, 2, d_model))
             self.bias = nn.Parameter(torch.zeros(depth, 2, d_model))
 
     def forward(self, h):
         """Map the stream h, shape (..., seq, d_model), to its last state, of the same shape."""
-        options = self.n_heads, self.wiring.a, self.wiring.norm == "pre", self.causal
-        weights = (W[None] for W in self._effective())
+        options = self.n_heads, self.wiring.a, self.wiring.norm, self.causal
+        weights = [W[None] for W in self._effective()]
+        if self.wiring.norm == "post":
+            weights.append(torch.stack([self.gain, self.bias], 2).flatten(1, 2)[None])
         x, keep = h.reshape(1, -1, *h.shape[-2:]), torch.is_grad_enabled()
-        return _Deep.apply(x, *weights, (*options, keep), []).view_as(h)
+        return _Deep.apply((*options, keep), [], x, *weights).view_as(h)
 
     def _effective(self):
-        """Multiply norms' gains and biases, gates and b into the matrices beside them."""
+        """Multiply gates, b and what belongs to norms before into the matrices beside them."""
         weights = [self.qkv, self.out, self.inner, self.outer]
         for i in range(2):
-            if self.gain is not None:
+            if self.wiring.norm == "pre":
                 W, c = weights[2 * i].split([self.gain.shape[-1], 1], -1)
                 # W (g ⊙ u + b) + c = (W g) u + (W b + c)
                 c = c + W @ self.bias[:, i, :, None]
@@ -192,26 +194,28 @@ class _Deep(torch.autograd.Function):
     """Lets autograd call `backprop.deep_transformer_forward` and `_backward`."""
 
     @staticmethod
-    def forward(x, qkv, out, inner, outer, options, kept):
-        blocks = _arrays(qkv, out, inner, outer)
+    def forward(options, kept, x, *weights):
+        blocks = _arrays(*weights)
         H, cache = backprop.deep_transformer_forward(blocks, x.detach().numpy(), *options)
         kept.append(cache)
         return torch.from_numpy(H)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
-        ctx.save_for_backward(*inputs[1:5])
-        ctx.cache = inputs[-1].pop()
+        ctx.save_for_backward(*inputs[3:])
+        ctx.cache = inputs[1].pop()
 
     @staticmethod
     def backward(ctx, dH):
         blocks = _arrays(*ctx.saved_tensors)
         dx, gradients = backprop.deep_transformer_backward(blocks, ctx.cache, dH.numpy())
-        return *(torch.from_numpy(g) for g in (dx, *gradients)), None, None
+        dweights = [torch.from_numpy(g) for g in gradients if g is not None]
+        return None, None, torch.from_numpy(dx), *dweights
 
     @staticmethod
-    def vmap(info, in_dims, *inputs):
-        H = _Deep.apply(*merge_copies(inputs[:5], in_dims, info.batch_size), *inputs[5:])
+    def vmap(info, in_dims, options, kept, *inputs):
+        merged = merge_copies(inputs, in_dims[2:], info.batch_size)
+        H = _Deep.apply(options, kept, *merged)
         return H.unflatten(0, (info.batch_size, -1)), 0
 
 

@@ -9,29 +9,37 @@ from course_utils.backprop import DeepBlocks, tapes
 from tests.backprop import close, gradients_of
 
 
-def case(seed, copies=2, depth=5, batch=3, seq=4, n_heads=2, d=3, d_ff=5):
+def case(seed, norm="none", copies=2, depth=5, batch=3, seq=4, n_heads=2, d=3, d_ff=5):
     rng, d_model = np.random.default_rng(seed), n_heads * d
     shapes = (
         (3 * d_model, d_model + 1), (d_model, d_model + 1), (d_ff, d_model + 1), (d_model, d_ff + 1)
     )  # fmt: skip
-    blocks = DeepBlocks(*(rng.normal(size=(copies, depth, *s)) / s[1] for s in shapes))
-    return blocks, *rng.normal(size=(2, copies, batch, seq, d_model))
+    weights = [rng.normal(size=(copies, depth, *s)) / s[1] for s in shapes]
+    if norm == "post":
+        weights.append(rng.normal(1, 0.3, size=(copies, depth, 4, d_model)))
+    return DeepBlocks(*weights), *rng.normal(size=(2, copies, batch, seq, d_model))
 
 
-def by_torch(n_heads, a, pre_norm, causal):
+def by_torch(n_heads, a, norm, causal):
     """One copy of the same net from torch's functions."""
 
     def run(h, *weights):
-        norm = lambda h: functional.layer_norm(h, h.shape[-1:]) if pre_norm else h  # noqa: E731
+        before = lambda h: functional.layer_norm(h, h.shape[-1:]) if norm == "pre" else h  # noqa: E731
+        after = (
+            lambda h, *gain_and_bias: (  # noqa: E731
+                functional.layer_norm(h, h.shape[-1:], *gain_and_bias) if norm == "post" else h
+            )
+        )
         linear = lambda u, W: functional.linear(u, W[:, :-1], W[:, -1])  # noqa: E731
-        for qkv, out, inner, outer in zip(*weights, strict=True):
+        for qkv, out, inner, outer, *norms in zip(*weights, strict=True):
+            norms = norms[0] if norms else [None] * 4
             q, k, v = (
                 part.unflatten(-1, (n_heads, -1)).transpose(1, 2)
-                for part in linear(norm(h), qkv).chunk(3, -1)
+                for part in linear(before(h), qkv).chunk(3, -1)
             )
             heads = functional.scaled_dot_product_attention(q, k, v, is_causal=causal)
-            h = a * h + linear(heads.transpose(1, 2).flatten(-2), out)
-            h = a * h + linear(linear(norm(h), inner).relu(), outer)
+            h = after(a * h + linear(heads.transpose(1, 2).flatten(-2), out), *norms[:2])
+            h = after(a * h + linear(linear(before(h), inner).relu(), outer), *norms[2:])
         return h
 
     return run
@@ -48,43 +56,45 @@ def by_torch(n_heads, a, pre_norm, causal):
     d=st.integers(1, 3),
     d_ff=st.integers(1, 6),
     a=st.sampled_from([1, 0, 0.5]),
-    pre_norm=st.booleans(),
+    norm=st.sampled_from(["none", "pre", "post"]),
     causal=st.booleans(),
 )
 def test_a_deep_transformer_equals_autograd(
-    seed, copies, depth, batch, seq, n_heads, d, d_ff, a, pre_norm, causal
+    seed, copies, depth, batch, seq, n_heads, d, d_ff, a, norm, causal
 ):
-    blocks, x, dH = case(seed, copies, depth, batch, seq, n_heads, d, d_ff)
-    H, cache = backprop.deep_transformer_forward(blocks, x, n_heads, a, pre_norm, causal)
+    blocks, x, dH = case(seed, norm, copies, depth, batch, seq, n_heads, d, d_ff)
+    weights = [W for W in blocks if W is not None]
+    H, cache = backprop.deep_transformer_forward(blocks, x, n_heads, a, norm, causal)
     dx, gradients = backprop.deep_transformer_backward(blocks, cache, dH)
     for copy in range(copies):
-        arrays = [x[copy], *(W[copy] for W in blocks)]
-        out, expected = gradients_of(by_torch(n_heads, a, pre_norm, causal), arrays, dH[copy])
+        arrays = [x[copy], *(W[copy] for W in weights)]
+        out, expected = gradients_of(by_torch(n_heads, a, norm, causal), arrays, dH[copy])
         assert close(H[copy], out, 1e-10)
         largest = max(1, *(np.abs(theirs).max() for theirs in expected))
-        for mine, theirs in zip((dx, *gradients), expected, strict=True):
+        for mine, theirs in zip((dx, *gradients[: len(weights)]), expected, strict=True):
             assert mine[copy].shape == theirs.shape
             assert np.abs(mine[copy] - theirs).max() <= 1e-10 * largest
 
 
-@pytest.mark.parametrize("pre_norm", [False, True])
-def test_float32_stays_float32_and_arguments_are_left_alone(pre_norm):
-    blocks, x, dH = case(0)
-    blocks = DeepBlocks(*(W.astype(np.float32) for W in blocks))
-    x, dH = x.astype(np.float32), dH.astype(np.float32)
-    before = [array.copy() for array in (x, dH, *blocks)]
-    H, cache = backprop.deep_transformer_forward(blocks, x, 2, pre_norm=pre_norm)
+@pytest.mark.parametrize("norm", ["none", "pre", "post"])
+def test_float32_stays_float32_and_arguments_are_left_alone(norm):
+    blocks, x, dH = case(0, norm)
+    weights = [W.astype(np.float32) for W in blocks if W is not None]
+    blocks, x, dH = DeepBlocks(*weights), x.astype(np.float32), dH.astype(np.float32)
+    before = [array.copy() for array in (x, dH, *weights)]
+    H, cache = backprop.deep_transformer_forward(blocks, x, 2, norm=norm)
     dx, gradients = backprop.deep_transformer_backward(blocks, cache, dH)
-    assert {part.dtype for part in (H, dx, *gradients)} == {np.dtype("float32")}
-    after = (x, dH, *blocks)
+    parts = (H, dx, *gradients[: len(weights)])
+    assert {part.dtype for part in parts} == {np.dtype("float32")}
+    after = (x, dH, *weights)
     assert all(np.array_equal(old, new) for old, new in zip(before, after, strict=True))
 
 
-@pytest.mark.parametrize("pre_norm", [False, True])
-def test_without_keep_the_values_are_the_same_and_nothing_goes_back(pre_norm):
-    blocks, x, dH = case(1)
-    kept, _ = backprop.deep_transformer_forward(blocks, x, 2, pre_norm=pre_norm)
-    H, cache = backprop.deep_transformer_forward(blocks, x, 2, pre_norm=pre_norm, keep=False)
+@pytest.mark.parametrize("norm", ["none", "pre", "post"])
+def test_without_keep_the_values_are_the_same_and_nothing_goes_back(norm):
+    blocks, x, dH = case(1, norm)
+    kept, _ = backprop.deep_transformer_forward(blocks, x, 2, norm=norm)
+    H, cache = backprop.deep_transformer_forward(blocks, x, 2, norm=norm, keep=False)
     assert np.array_equal(H, kept)
     with pytest.raises(ValueError, match="keep=True"):
         backprop.deep_transformer_backward(blocks, cache, dH)
@@ -112,7 +122,7 @@ def test_memory_is_lent_to_the_next_pass_alone_and_can_be_freed():
 
 def test_large_scores_do_not_overflow():
     blocks, x, _ = case(3)
-    H, _ = backprop.deep_transformer_forward(DeepBlocks(1e4 * blocks.qkv, *blocks[1:]), x, 2)
+    H, _ = backprop.deep_transformer_forward(blocks._replace(qkv=1e4 * blocks.qkv), x, 2)
     assert np.isfinite(H).all()
 
 

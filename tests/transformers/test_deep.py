@@ -13,6 +13,8 @@ NETS = {
     "ReZero": {"gate": 0.0},
     "pre-norm": {"wiring": Wiring(norm="pre")},
     "pre-norm, gate, b": {"wiring": Wiring(b=0.5, norm="pre"), "gate": 0.1},
+    "post-norm": {"wiring": Wiring(norm="post")},
+    "post-norm, gate, a, b": {"wiring": Wiring(1.7, 0.5, norm="post"), "gate": 0.1},
     "scaled": {"wiring": Wiring(0.9, 0.3)},
     "plain": {"wiring": PLAIN},
     "causal": {"wiring": Wiring(norm="pre"), "causal": True},
@@ -71,7 +73,7 @@ def test_it_equals_its_blocks_one_by_one_with_every_gradient(name):
         assert close(parameter.grad, wanted[weight_name], 1e-9), weight_name
 
 
-@pytest.mark.parametrize("name", ["ReZero", "pre-norm"])
+@pytest.mark.parametrize("name", ["ReZero", "pre-norm", "post-norm"])
 def test_96_layers_in_float32_equal_ordinary_modules(name):
     torch.manual_seed(0)
     net = DeepTransformer(96, 6, 3, 10, **NETS[name])
@@ -176,5 +178,5 @@ def test_it_says_what_it_cannot_build():
         DeepTransformer(0, 6, 3)
     with pytest.raises(ValueError, match="divide d_model=6, got 4"):
         DeepTransformer(2, 6, 4)
-    with pytest.raises(ValueError, match="norm='post'"):
-        DeepTransformer(2, 6, 3, wiring=Wiring(norm="post"))
+    with pytest.raises(ValueError, match="norm='peri'"):
+        DeepTransformer(2, 6, 3, wiring=Wiring(norm="peri"))
