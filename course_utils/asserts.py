@@ -23,7 +23,7 @@ _SIGNS = {
     ast.IsNot: ("is not", operator.is_not),
 }
 _OPERATORS = dict(_SIGNS.values())
-_FLIPPED = {"<": ">", "<=": ">", ">": "<", ">=": "<"}
+_FLIPPED = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}
 _WITNESS = "__witness__"  # the name under which rewritten cells find theirs
 
 
@@ -37,7 +37,7 @@ class Comparison:
         As it is written, such as ``"max(errors) < 0.2"``.
     left, sign, right : float, str, float
         What came, at the entry that is closest to failing; `sign` is as needed for the assert,
-        so a negated ``<`` is ``">"``. Of an equality, and beside an ``or``, both are None.
+        so a negated ``<`` is ``">="``. Of an equality, and beside an ``or``, both are None.
     holds : bool
     """
 
@@ -117,7 +117,9 @@ class Witness:
         tolerances = dict(zip(("rtol", "atol"), args, strict=False)) | options
         a, b = _array(a), _array(b)
         bound = tolerances.get("atol", 1e-8) + tolerances.get("rtol", 1e-5) * abs(b)
-        self._take_down(wanted, text, abs(a - b), "<=", bound, result)
+        distance, bound = np.broadcast_arrays(abs(a - b), bound)
+        farthest = np.argmax(distance - bound)  # it alone decides, whether close is wanted or not
+        self._take_down(wanted, text, distance.flat[farthest], "<=", bound.flat[farthest], result)
         return result
 
     def end(self, claim, value, message):
@@ -199,7 +201,7 @@ class Rewriter(ast.NodeTransformer):
             case ast.Call(func=ast.Name(id="all"), args=[ast.GeneratorExp() | ast.ListComp()]):
                 inner = wanted or None  # not all: one may fail
                 node.args[0].elt = self._witnessed(node.args[0].elt, inner)
-            case ast.Call(func=ast.Attribute(attr="all", value=ast.Compare()), args=[]):
+            case ast.Call(func=ast.Attribute(attr="all"), args=[]):
                 node.func.value = self._witnessed(node.func.value, wanted or None)
             case ast.Call(func=ast.Attribute(attr="allclose" | "isclose")):
                 head = ast.Constant(wanted), ast.Constant(ast.unparse(node)), node.func

@@ -176,11 +176,11 @@ def break_figures(nb):
 
 
 def break_size(nb):
-    nb.cells += [v4.new_markdown_cell("more") for _ in range(20)]
+    nb.cells += [v4.new_markdown_cell("more") for _ in range(30)]
 
 
 def break_short_cells(nb):
-    cell(nb, "own").source = "x = 1\n" * 26
+    cell(nb, "own").source = "x = 1\n" * 31
 
 
 def break_prose_between(nb):
