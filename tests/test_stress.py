@@ -110,7 +110,7 @@ def test_a_run_that_was_finished_is_not_repeated(lesson, monkeypatch):
     path = lesson(QUICK, QUICK_DRAW, "assert x > -100")
     run(path)
     before = stored(path)
-    monkeypatch.setattr(stress.subprocess, "run", None)
+    monkeypatch.setattr(stress.subprocess, "Popen", None)
     assert run(path) == []
     assert stored(path) == before
     lesson(QUICK, QUICK_DRAW, "assert x > -200")

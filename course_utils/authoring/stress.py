@@ -6,8 +6,11 @@ What each assert compared is kept; its margin is the distance from its bound in 
 spread over the runs. ``notebooks/stress/NN.json`` keeps the outcome, and tests read it.
 """
 
+import contextlib
 import hashlib
+import importlib
 import json
+import multiprocessing
 import os
 import platform
 import subprocess
@@ -70,15 +73,18 @@ def run(stems=(), root=notebooks.ROOT, once=None) -> list:
     FileNotFoundError
         If a beginning fits no lesson.
     """
-    settings = [(name, seed) for name in ARITHMETICS for seed in SEEDS] if once is None else [once]
-    paths = notebooks.lessons(stems, root)
-    jobs = [(path, *setting) for path in paths for setting in settings]
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        bar = tqdm(pool.map(lambda job: _finished(*job), jobs), desc="runs", total=len(jobs))
-        outcomes = dict(zip(jobs, bar, strict=True))
+    settings = dict.fromkeys(ARITHMETICS, SEEDS) if once is None else {once[0]: once[1:]}
+    paths, outcomes = notebooks.lessons(stems, root), {}
+    jobs = [(path, name, seeds) for path in paths for name, seeds in settings.items()]
+    runs = sum(len(seeds) for _, _, seeds in jobs)
+    with tqdm(desc="runs", total=runs) as bar, ThreadPoolExecutor(os.cpu_count()) as pool:
+        for found in pool.map(lambda job: _finished(*job, bar.update), jobs):
+            outcomes |= found
     faults = []
     for path in paths:
-        record = summary(path, {job[1:]: outcomes[job] for job in jobs if job[0] == path})
+        record = summary(
+            path, {key[1:]: found for key, found in outcomes.items() if key[0] == path}
+        )
         faults += failures(record)
         if once is None:
             stored = stored_at(path)
@@ -87,7 +93,9 @@ def run(stems=(), root=notebooks.ROOT, once=None) -> list:
             stored.write_text(text + "\n", encoding="utf-8")
             faults += thin(record)
             smallest = min((m for _, m in _margins(record)), default=np.inf)
-            print(f"{path.stem}: {len(settings)} runs, smallest margin {smallest:.1f} spreads")
+            print(
+                f"{path.stem}: {len(record['runs'])} runs, smallest margin {smallest:.1f} spreads"
+            )
     return faults
 
 
@@ -294,26 +302,34 @@ def margin(left, right, sign):
     return min(1000.0, distance.mean() / distance.std(ddof=1))
 
 
-def _finished(path, arithmetic, seed):
-    """Run a lesson once in a process of its own, or read what an earlier run of it wrote."""
+def _finished(path, arithmetic, seeds, tick):
+    """Run a lesson once for each seed, or read what earlier runs of it wrote; tick after each."""
     folder = path.parents[1] / "build" / "stress" / _origin(path)
-    file = folder / f"{arithmetic}-{seed}.json"
-    if not file.exists():
-        folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {seed: folder / f"{arithmetic}-{seed}.json" for seed in seeds}
+    missing = [seed for seed in seeds if not files[seed].exists()]
+    tick(len(seeds) - len(missing))
+    ends = {}
+    if missing:
         threads = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")}
-        shown = {"COURSE_STATIC": "1", "COURSE_SEED": str(seed), "MPLBACKEND": "Agg"}
-        command = [sys.executable, "-m", __name__, path, file]
-        environment = os.environ | threads | shown | ARITHMETICS[arithmetic]
-        try:
-            subprocess.run(
-                command, env=environment, check=True, capture_output=True, timeout=TIME_LIMIT
-            )
-        except subprocess.CalledProcessError as error:
-            said = error.stderr.decode(errors="replace").strip().splitlines()[-1:]
-            return {"claims": [], "faults": [f"the process ended with {error.returncode}: {said}"]}
-        except subprocess.TimeoutExpired:
-            return {"claims": [], "faults": [f"it ran longer than {TIME_LIMIT} s"]}
-    return json.loads(file.read_text(encoding="utf-8"))
+        shown = {"COURSE_STATIC": "1", "MPLBACKEND": "Agg"}
+        command = [sys.executable, "-m", __name__, path, *(files[seed] for seed in missing)]
+        with subprocess.Popen(
+            command,
+            env=os.environ | threads | shown | ARITHMETICS[arithmetic],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        ) as process:
+            for seed, line in zip(missing, process.stdout, strict=False):
+                ends[seed] = line.strip()
+                tick(1)
+    return {
+        (path, arithmetic, seed): json.loads(file.read_text(encoding="utf-8"))
+        if file.exists()
+        else {"claims": [], "faults": [ends.get(seed, "the process did not start")]}
+        for seed, file in files.items()
+    }
 
 
 def _origin(path):
@@ -330,18 +346,45 @@ def _origin(path):
     return f"{path.stem[:2]}-{digest.hexdigest()[:16]}"
 
 
-def witness(path, file):
+def main(path, *files):
+    """Run a lesson for each file, named by its seed, and print a line at the end of each.
+
+    On Linux the runs are forks of a process that has imported most of what a lesson needs.
+
+    Parameters
+    ----------
+    path : Path
+        The lesson.
+    *files : Path
+        Where to write, such as ``native-3.json``.
+    """
+    for name in ("IPython", "torch", "course_utils.plots", "course_utils.training"):
+        importlib.import_module(name)
+    context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
+    for file in files:
+        process = context.Process(target=witness, args=(path, file))
+        process.start()
+        process.join(TIME_LIMIT)
+        if process.is_alive():
+            process.kill()
+            print(f"it ran longer than {TIME_LIMIT} s", flush=True)
+        else:
+            print(f"the process ended with {process.exitcode}", flush=True)
+
+
+def witness(path, target):
     """Run a lesson in this process and write down what each of its asserts compared.
 
     An assert that does not hold is taken down and the lesson goes on; any other error ends it.
 
     Parameters
     ----------
-    path, file : Path
-        The lesson; where to write.
+    path, target : Path
+        The lesson; where to write, a file named by its seed, such as ``native-3.json``.
     """
     from IPython.core.interactiveshell import InteractiveShell
 
+    os.environ["COURSE_SEED"] = target.stem.rpartition("-")[2]
     claims, faults, rounds = [], [], {}
 
     def take_down(claim, _):
@@ -357,14 +400,15 @@ def witness(path, file):
     for cell in notebooks.read(path).cells:
         if cell.cell_type == "code":
             rewriter.cell = cell.id
-            error = shell.run_cell(cell.source).error_in_exec
+            with open(os.devnull, "w", encoding="utf-8") as file, contextlib.redirect_stdout(file):
+                error = shell.run_cell(cell.source).error_in_exec
             if error is not None:
                 faults.append(f"cell {cell.id} raised {type(error).__name__}: {error}")
                 break
-    partly = file.with_suffix(".part")  # a run that is killed leaves no half of its outcome
+    partly = target.with_suffix(".part")  # a run that is killed leaves no half of its outcome
     text = json.dumps({"claims": claims, "faults": faults}, ensure_ascii=False)
     partly.write_text(text, encoding="utf-8")
-    partly.replace(file)
+    partly.replace(target)
 
 
 def _plain(claim):
@@ -382,4 +426,4 @@ def _plain(claim):
 
 
 if __name__ == "__main__":
-    witness(Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve())
+    main(*(Path(name).resolve() for name in sys.argv[1:]))
