@@ -7,8 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-from course_utils.environment import course_seed
-
 
 @dataclass(frozen=True)
 class Digits:
@@ -86,6 +84,8 @@ def results(lesson) -> dict:
     >>> results("04")["settings"]["seeds"]
     [0, 1, 2, 3, 4]
     """
+    from course_utils.environment import course_seed  # in grading's sandbox data stand alone
+
     course = Path(__file__).resolve().parents[1] / "notebooks"
     for folder in (Path.cwd(), course):
         file = folder / "results" / f"{lesson}.json"

@@ -48,9 +48,10 @@ def test_stored_results_were_made_by_the_script_beside_them(stem):
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("[0-9]*.py")), ids=lambda path: path.stem)
-def test_scripts_train_three_seeds_and_compare_something(path):
+def test_scripts_train_five_seeds_and_compare_something(path):
     script = runpy.run_path(str(path))
-    assert len(set(script["SETTINGS"]["seeds"])) >= 3
+    # three of lesson 12's encoder-decoders take half an hour already
+    assert len(set(script["SETTINGS"]["seeds"])) >= (3 if path.stem == "12" else 5)
     compared = [
         place
         for place, _ in results._leaves(data.results(path.stem)["results"])

@@ -27,11 +27,11 @@ SETTINGS = {
     "steps": 300,
     "long": {"cut": ["encoder attention", "all of the encoder", "all"], "steps": 1200},
     "warm_up": 50,
-    "learning_rates": [2.5e-4, 5e-4, 1e-3, 2e-3, 4e-3, 8e-3],
+    "learning_rates": [5e-4, 1e-3, 2e-3, 4e-3],
     "measured": 20,  # test numbers for the share of the own word
-    "seeds": [0, 1, 2, 3, 4],
+    "seeds": [0, 1, 2],
 }
-TOLERANCE = {"exact": 0.15, "own": 0.1, "loss": 0.15}
+TOLERANCE = {"exact": 0.3, "own": 0.15, "loss": 0.3}
 
 
 def build(cut, settings):
@@ -60,15 +60,13 @@ def build(cut, settings):
     return net
 
 
-def train(cut, steps, rates, settings) -> dict:
+def train(cut, steps, settings) -> dict:
     """Train one net at the rate that suits it best.
 
     Parameters
     ----------
     cut : list of [str, str]
     steps : int
-    rates : list of float
-        Those of `training.at_best_rate`, or a single one.
     settings : dict
 
     Returns
@@ -100,10 +98,7 @@ def train(cut, steps, rates, settings) -> dict:
         tried[rate] = {"exact": exact, "own": own, "loss": loss.tolist()}
         return -loss
 
-    if len(rates) > 1:
-        rate, _ = training.at_best_rate(score, rates)
-    else:
-        score(rate := rates[0])
+    rate, _ = training.at_best_rate(score, settings["learning_rates"])
     return tried[rate] | {"learning_rate": rate}
 
 
@@ -118,16 +113,13 @@ def measure(settings) -> dict:
     Returns
     -------
     dict
-        A dict of `train` for each way to take skips away; some again, with more steps at the
-        rate that was best for fewer.
+        A dict of `train` for each way to take skips away; some again, with more steps.
     """
     setup(seed=0)
-    found = {}
-    for name in progress(settings["cut"], "nets of lesson 12"):
-        found[name] = train(
-            settings["cut"][name], settings["steps"], settings["learning_rates"], settings
-        )
-    for name in progress(settings["long"]["cut"], "longer"):
-        rates, steps = [found[name]["learning_rate"]], settings["long"]["steps"]
-        found[f"{name}, {steps} steps"] = train(settings["cut"][name], steps, rates, settings)
-    return found
+    jobs = {name: (name, settings["steps"]) for name in settings["cut"]}
+    steps = settings["long"]["steps"]
+    jobs |= {f"{name}, {steps} steps": (name, steps) for name in settings["long"]["cut"]}
+    return {
+        key: train(settings["cut"][name], steps, settings)
+        for key, (name, steps) in progress(jobs.items(), "nets of lesson 12")
+    }
