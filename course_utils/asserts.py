@@ -5,6 +5,7 @@ every cell, and `Rewriter` replaces each assert by the same test with a witness 
 """
 
 import ast
+import builtins
 import operator
 from dataclasses import dataclass, field
 
@@ -114,12 +115,7 @@ class Witness:
     def close(self, wanted, text, function, a, b, *args, **options):
         """Call ``allclose`` or ``isclose`` and take down the largest distance and its bound."""
         result = function(a, b, *args, **options)
-        tolerances = dict(zip(("rtol", "atol"), args, strict=False)) | options
-        a, b = _array(a), _array(b)
-        bound = tolerances.get("atol", 1e-8) + tolerances.get("rtol", 1e-5) * abs(b)
-        distance, bound = np.broadcast_arrays(abs(a - b), bound)
-        farthest = np.argmax(distance - bound)  # it alone decides, whether close is wanted or not
-        self._take_down(wanted, text, distance.flat[farthest], "<=", bound.flat[farthest], result)
+        self._take_down(wanted, text, *_farthest(a, b, *args, **options), result)
         return result
 
     def end(self, claim, value, message):
@@ -130,7 +126,10 @@ class Witness:
         self.report(claim, message)
 
     def _take_down(self, wanted, text, left, sign, right, result):
-        holds = bool(np.all(_array(result))) == (wanted is not False)
+        try:
+            holds = bool(np.all(_array(result))) == (wanted is not False)
+        except (TypeError, ValueError):
+            return  # no comparison of numbers; Python has its own word on it
         sign = _FLIPPED.get(sign, sign) if wanted is False else sign
         worst = None if wanted is None or sign not in _FLIPPED else _worst(left, sign, right)
         left, right = worst or (None, None)
@@ -139,6 +138,17 @@ class Witness:
 
 def _array(value):
     return value.detach().numpy() if hasattr(value, "detach") else np.asarray(value)
+
+
+def _farthest(a, b, rtol=1e-5, atol=1e-8, **_):
+    """Largest distance and its bound: it alone decides, whether closeness is wanted or not."""
+    try:
+        a, b = _array(a), _array(b)
+        distance, bound = np.broadcast_arrays(abs(a - b), atol + rtol * abs(b))
+        place = np.argmax(distance - bound)
+        return distance.flat[place], "<=", bound.flat[place]
+    except (TypeError, ValueError):
+        return None, "<=", None
 
 
 def _worst(left, sign, right):
@@ -203,7 +213,10 @@ class Rewriter(ast.NodeTransformer):
                 node.args[0].elt = self._witnessed(node.args[0].elt, inner)
             case ast.Call(func=ast.Attribute(attr="all"), args=[]):
                 node.func.value = self._witnessed(node.func.value, wanted or None)
-            case ast.Call(func=ast.Attribute(attr="allclose" | "isclose")):
+            case ast.Call(
+                func=ast.Attribute(ast.Name("np" | "torch"), "allclose" | "isclose"),
+                args=[_, _, *_],
+            ):
                 head = ast.Constant(wanted), ast.Constant(ast.unparse(node)), node.func
                 return _call("close", *head, *node.args, keywords=node.keywords)
             case ast.Compare():
@@ -238,7 +251,7 @@ def install(shell, report):
     """
     if any(isinstance(transformer, Rewriter) for transformer in shell.ast_transformers):
         return None
-    shell.user_ns_hidden[_WITNESS] = shell.user_ns[_WITNESS] = Witness(report)
+    setattr(builtins, _WITNESS, Witness(report))  # where %reset does not take it away
     shell.ast_transformers.append(Rewriter())
     return shell.ast_transformers[-1]
 

@@ -41,6 +41,10 @@ def sides_of(source, **names):
         ("assert (x < 3) == True", True, [(None, "==", None, True)]),
         ("assert x", True, []),
         ("assert 'a' in 'cat'", True, [(None, "in", None, True)]),
+        ("assert [1] < [2]", True, [(1, "<", 2, True)]),
+        ("assert 'a' < 'b'", True, [(None, "<", None, True)]),
+        ("assert np.allclose([True], [True])", True, [(None, "<=", None, True)]),
+        ("assert torch.ones(2).allclose(torch.ones(2))", True, []),
     ],
 )
 def test_both_sides_are_taken_down_at_the_entry_closest_to_failing(source, holds, sides):
@@ -131,3 +135,11 @@ def test_a_second_setup_installs_no_second_witness(shell):
     setup(seed=0)
     setup(seed=0)
     assert sum(isinstance(t, Rewriter) for t in shell.ast_transformers) == 1
+
+
+def test_an_emptied_notebook_still_asserts(shell, capsys):
+    setup(seed=0)
+    shell.run_cell("%reset -f")
+    assert shell.run_cell("assert 1 < 2").success
+    assert not shell.run_cell("assert 2 < 1").success
+    assert "expected" in capsys.readouterr().out
