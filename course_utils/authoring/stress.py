@@ -74,29 +74,30 @@ def run(stems=(), root=notebooks.ROOT, once=None) -> list:
         If a beginning fits no lesson.
     """
     settings = dict.fromkeys(ARITHMETICS, SEEDS) if once is None else {once[0]: once[1:]}
-    paths, outcomes = notebooks.lessons(stems, root), {}
-    jobs = [(path, name, seeds) for path in paths for name, seeds in settings.items()]
-    runs = sum(len(seeds) for _, _, seeds in jobs)
-    with tqdm(desc="runs", total=runs) as bar, ThreadPoolExecutor(os.cpu_count()) as pool:
-        for found in pool.map(lambda job: _finished(*job, bar.update), jobs):
-            outcomes |= found
-    faults = []
-    for path in paths:
-        record = summary(
-            path, {key[1:]: found for key, found in outcomes.items() if key[0] == path}
-        )
-        faults += failures(record)
-        if once is None:
-            stored = stored_at(path)
-            stored.parent.mkdir(exist_ok=True)
-            text = json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False)
-            stored.write_text(text + "\n", encoding="utf-8")
-            faults += thin(record)
-            smallest = min((m for _, m in _margins(record)), default=np.inf)
-            print(
-                f"{path.stem}: {len(record['runs'])} runs, smallest margin {smallest:.1f} spreads"
-            )
+    jobs = [(path, *each) for path in notebooks.lessons(stems, root) for each in settings.items()]
+    outcomes, faults = {}, []
+    with (
+        tqdm(desc="runs", total=sum(len(seeds) for _, _, seeds in jobs)) as bar,
+        ThreadPoolExecutor(os.cpu_count()) as pool,
+    ):
+        found = pool.map(lambda job: _finished(*job, bar.update), jobs)
+        for (path, name, seeds), each in zip(jobs, found, strict=True):
+            outcomes |= {(name, seed): outcome for seed, outcome in zip(seeds, each, strict=True)}
+            if len(outcomes) == sum(map(len, settings.values())):  # the lesson is through
+                record = summary(path, outcomes)
+                faults += failures(record) + ([] if once else _store(path, record))
+                outcomes = {}
     return faults
+
+
+def _store(path, record):
+    """Write a lesson's record; say which asserts hold by too little."""
+    stored_at(path).parent.mkdir(exist_ok=True)
+    text = json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False)
+    stored_at(path).write_text(text + "\n", encoding="utf-8")
+    smallest = min((margin for _, margin in _margins(record)), default=np.inf)
+    tqdm.write(f"{path.stem}, {len(record['runs'])} runs: smallest margin {smallest:.1f} spreads")
+    return thin(record)
 
 
 def stored_at(path) -> Path:
@@ -324,12 +325,12 @@ def _finished(path, arithmetic, seeds, tick):
             for seed, line in zip(missing, process.stdout, strict=False):
                 ends[seed] = line.strip()
                 tick(1)
-    return {
-        (path, arithmetic, seed): json.loads(file.read_text(encoding="utf-8"))
+    return [
+        json.loads(file.read_text(encoding="utf-8"))
         if file.exists()
         else {"claims": [], "faults": [ends.get(seed, "the process did not start")]}
         for seed, file in files.items()
-    }
+    ]
 
 
 def _origin(path):
