@@ -162,6 +162,7 @@ def test_the_instruction_sets_reach_the_libraries():
         ([1, 10, 100], [1000] * 3, 1, 2.0),  # by their logarithms
         ([-1, 10, 100], [1000] * 3, 1, 17.4),
         ([0.1, np.inf, 0.1], [1, 1, 1], 1, 0.0),
+        ([0, 1e-17, 0], [1, 3, 9], 1, 1000.0),  # no distance, however its bound varies
         ([2, 2], [5, 5], 1, None),
     ],
 )

@@ -45,6 +45,7 @@ ARITHMETICS = {
 SEEDS = (0, 1, 2, 3, 4)
 MARGIN = 2  # spreads that an assert has to keep from its bound
 WIDE = 3  # a number that varies by more than this factor is compared by its logarithm
+SMALL = 1e-6  # what is below this part of its bound counts as this part of it
 TIME_LIMIT = 900  # seconds for one run of one lesson
 
 
@@ -292,12 +293,14 @@ def margin(left, right, sign):
     >>> margin(np.array([1, 1]), np.array([2, 2]), 1) is None
     True
     """
-    sides = np.array([left, right], float)
+    sides = np.array([left, right][::sign], float)  # the smaller side first
+    if (sides >= 0).all():
+        sides[0] = np.maximum(sides[0], SMALL * sides[1])
     if (sides > 0).all() and (sides.max(1) > WIDE * sides.min(1)).any():
         sides = np.log(sides)
-    distance = sign * (sides[1] - sides[0])
+    distance = sides[1] - sides[0]
     if (distance == distance[0]).all():
-        return None  # infinite on one side in every run, too
+        return None  # also where it is infinite in every run
     if not np.isfinite(distance).all():
         return 0.0
     return min(1000.0, distance.mean() / distance.std(ddof=1))

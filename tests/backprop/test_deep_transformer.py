@@ -24,12 +24,12 @@ def by_torch(n_heads, a, norm, causal):
     """One copy of the same net from torch's functions."""
 
     def run(h, *weights):
-        before = lambda h: functional.layer_norm(h, h.shape[-1:]) if norm == "pre" else h  # noqa: E731
-        after = (
-            lambda h, *gain_and_bias: (  # noqa: E731
-                functional.layer_norm(h, h.shape[-1:], *gain_and_bias) if norm == "post" else h
-            )
-        )
+        def before(h):
+            return functional.layer_norm(h, h.shape[-1:]) if norm == "pre" else h
+
+        def after(h, *gain_and_bias):
+            return functional.layer_norm(h, h.shape[-1:], *gain_and_bias) if norm == "post" else h
+
         linear = lambda u, W: functional.linear(u, W[:, :-1], W[:, -1])  # noqa: E731
         for qkv, out, inner, outer, *norms in zip(*weights, strict=True):
             norms = norms[0] if norms else [None] * 4
