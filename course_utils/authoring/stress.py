@@ -283,8 +283,10 @@ def margin(left, right, sign):
     Returns
     -------
     float or None
-        Mean over standard deviation of the distance; of the distance of logarithms, where a side
-        varies by more than a factor of 3. Not above 1000; None if nothing varies.
+        Mean of the distance over its spread towards the bound: the standard deviation, counted
+        on the near side of the mean alone, since what lies farther off does no harm. Distances
+        are those of logarithms where a side varies by more than a factor of 3. Not above 1000;
+        None if nothing varies.
 
     Examples
     --------
@@ -295,7 +297,8 @@ def margin(left, right, sign):
     """
     sides = np.array([left, right][::sign], float)  # the smaller side first
     if (sides >= 0).all():
-        sides[0] = np.maximum(sides[0], SMALL * sides[1])
+        floor = np.where(np.isfinite(sides[1]), SMALL * sides[1], 0)
+        sides[0] = np.maximum(sides[0], floor)
     if (sides > 0).all() and (sides.max(1) > WIDE * sides.min(1)).any():
         sides = np.log(sides)
     distance = sides[1] - sides[0]
@@ -303,7 +306,9 @@ def margin(left, right, sign):
         return None  # also where it is infinite in every run
     if not np.isfinite(distance).all():
         return 0.0
-    return min(1000.0, distance.mean() / distance.std(ddof=1))
+    short = np.minimum(distance - distance.mean(), 0)
+    spread = np.sqrt(2 * (short**2).sum() / (len(short) - 1))
+    return distance.mean() / max(spread, abs(distance.mean()) / 1000)
 
 
 def _finished(path, arithmetic, seeds, tick):
