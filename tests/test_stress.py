@@ -157,8 +157,9 @@ def test_the_instruction_sets_reach_the_libraries():
     ("left", "right", "sign", "expected"),
     [
         ([1, 2, 3], [5, 5, 5], 1, 3.0),
-        ([1, 2, 3], [5, 5, 5], -1, -3.0),
-        ([1, 10, 100], [1000] * 3, 1, 2.0),  # by their logarithms
+        ([1, 2, 3], [5, 5, 5], -1, -1.69),
+        ([10, 100, 1000], [1] * 3, -1, 2.0),  # by their logarithms
+        ([1, 10, 100], [1000] * 3, 1, 15.3),
         ([-1, 10, 100], [1000] * 3, 1, 15.1),
         ([0.1, np.inf, 0.1], [1, 1, 1], 1, 0.0),
         ([0, 1e-17, 0], [1, 3, 9], 1, 1000.0),  # no distance, however its bound varies

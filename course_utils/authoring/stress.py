@@ -44,7 +44,6 @@ ARITHMETICS = {
 }
 SEEDS = (0, 1, 2, 3, 4)
 MARGIN = 2  # spreads that an assert has to keep from its bound
-WIDE = 3  # a number that varies by more than this factor is compared by its logarithm
 SMALL = 1e-6  # what is below this part of its bound counts as this part of it
 TIME_LIMIT = 900  # seconds for one run of one lesson
 
@@ -284,9 +283,9 @@ def margin(left, right, sign):
     -------
     float or None
         Mean of the distance over its spread towards the bound: the standard deviation, counted
-        on the near side of the mean alone, since what lies farther off does no harm. Distances
-        are those of logarithms where a side varies by more than a factor of 3. Not above 1000;
-        None if nothing varies.
+        on the near side of the mean alone, since what lies farther off does no harm. A claim may
+        be about a difference or about a factor: where both sides are positive, the larger margin
+        of distances and of those of logarithms. Not above 1000; None if nothing varies.
 
     Examples
     --------
@@ -299,16 +298,21 @@ def margin(left, right, sign):
     if (sides >= 0).all():
         floor = np.where(np.isfinite(sides[1]), SMALL * sides[1], 0)
         sides[0] = np.maximum(sides[0], floor)
-    if (sides > 0).all() and (sides.max(1) > WIDE * sides.min(1)).any():
-        sides = np.log(sides)
     distance = sides[1] - sides[0]
     if (distance == distance[0]).all():
         return None  # also where it is infinite in every run
     if not np.isfinite(distance).all():
         return 0.0
-    short = np.minimum(distance - distance.mean(), 0)
-    spread = np.sqrt(2 * (short**2).sum() / (len(short) - 1))
-    return distance.mean() / max(spread, abs(distance.mean()) / 1000)
+    scales = [distance]
+    if (sides > 0).all():
+        scales.append(np.log(sides[1] / sides[0]))
+    return max(map(_in_spreads, scales))
+
+
+def _in_spreads(distance):
+    mean = distance.mean()
+    short = np.minimum(distance - mean, 0)
+    return mean / max(np.sqrt(2 * (short**2).sum() / (len(short) - 1)), abs(mean) / 1000)
 
 
 def _finished(path, arithmetic, seeds, tick):
