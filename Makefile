@@ -46,11 +46,11 @@ comma := ,
 lab: $(VENV)/.lab ## open JupyterLab on lesson 00
 	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb $(ARGS)
 
-test: $(VENV)/.test ## run every test: units, doctests, house rules, all notebooks
-	$(BIN)/python -m pytest $(ARGS)
+test: $(VENV)/.test ## run every test on all cores: units, doctests, house rules, all notebooks
+	$(BIN)/python -m pytest -n auto $(ARGS)
 
-test-fast: $(VENV)/.test ## run the part that takes under two minutes
-	$(BIN)/python -m pytest -m "not slow" tests course_utils $(ARGS)
+test-fast: $(VENV)/.test ## run the part that takes under 90 seconds on two cores
+	$(BIN)/python -m pytest -n auto -m "not slow" tests course_utils $(ARGS)
 
 browser: $(VENV)/.browser ## test one lesson and one exercise notebook in JupyterLab and Chromium
 	$(BIN)/python -m pytest -m "not slow" tests/browser $(ARGS)

@@ -11,4 +11,4 @@ for library in ("OMP", "OPENBLAS", "MKL"):
 if os.name == "nt":  # submissions are marked on Linux alone; there it is tested
     collect_ignore = ["tests/grading", "course_utils/grading"]
 
-pytest_plugins = ["tests.budget"]
+pytest_plugins = ["tests.budget", "tests.one_kernel", "tests.parallel", "tests.sandboxed"]

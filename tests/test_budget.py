@@ -1,6 +1,8 @@
 import os
+import time
 
 import psutil
+import pytest
 
 from tests import budget
 from tests.budget import Use
@@ -26,6 +28,25 @@ def test_a_process_is_measured():
     again = budget.measure(psutil.Process(os.getpid()), use)
     assert len(again.jobs) == 2
     assert min(again.jobs) > 0
+
+
+@pytest.mark.parametrize(
+    ("slowness", "expected"),
+    [
+        ((1, 1, 1, 1), 2),  # of 3, 6, 2
+        ((0.5, 0.5, 0.5, 0.5), 2),  # on a fast core
+        ((1, 1, 1, 1.9), 2),  # a job that was disturbed alone
+        ((1, 2, 4, 4), 2 / 4 / budget.NOISE),  # of 3 / 1, 6 / 2, 2 / 4
+    ],
+)
+def test_the_quickest_round_counts_in_seconds_of_an_undisturbed_core(
+    slowness, expected, monkeypatch
+):
+    clock = iter([0, 3, 3, 9, 9, 11])
+    jobs = iter([budget.JOB_SECONDS * one for one in slowness])
+    monkeypatch.setattr(time, "process_time", lambda: next(clock))
+    monkeypatch.setattr(budget, "job", lambda: next(jobs))
+    assert budget.quickest(lambda: None, rounds=3) == pytest.approx(expected)
 
 
 def test_the_table_has_a_row_per_notebook():

@@ -8,6 +8,7 @@ from nbconvert.preprocessors import ExecutePreprocessor
 from course_utils.checks import progress
 from tests import house
 
+pytestmark = pytest.mark.slow
 FORGOTTEN_SUPER = """class SkipBlock(nn.Module):
     def __init__(self, branch):
         self.branch = branch

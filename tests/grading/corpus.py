@@ -293,7 +293,7 @@ HEARTBEAT = lines(
     "import os, time",
     "if os.fork() == 0:",
     "    os.setsid()",
-    "    while True:",
+    "    while not os.path.exists('{folder}/stop'):",
     "        open('{folder}/heartbeat', 'a').write('x')",
     "        time.sleep(0.05)",
 )

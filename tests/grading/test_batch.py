@@ -23,7 +23,7 @@ from course_utils.grading.sandbox import Sandbox, SandboxUnavailable
 from tests.grading.notebooks import LESSON, RIGHT, notebook, with_answer
 from tests.house import ROOT
 
-pytestmark = pytest.mark.usefixtures("sandboxed")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("sandboxed")]
 HALF = {name: source for name, source in RIGHT.items() if name in ("affine", "descend")}
 WRONG = "def affine(x, W, c):\n    return x @ W.T"
 
@@ -387,7 +387,6 @@ def test_damage_to_a_solved_notebook_never_earns_more(plain_settings, seed):
         assert bool(one["points"]) == (one["name"] in left)
 
 
-@pytest.mark.slow
 def test_a_cluster_gives_the_same_marks_and_survives_the_loss_of_a_worker(tmp_path):
     from distributed import LocalCluster
 
