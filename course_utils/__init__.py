@@ -9,10 +9,11 @@ import importlib
 _HOMES = {
     "check": "course_utils.checks.notebook",
     "hint": "course_utils.checks.notebook",
+    "predict": "course_utils.widgets.predict",
     "scorecard": "course_utils.widgets.scorecard",
     "setup": "course_utils.environment",
 }
-__all__ = ["check", "hint", "scorecard", "setup"]
+__all__ = ["check", "hint", "predict", "scorecard", "setup"]
 
 
 def __getattr__(name):

@@ -1,4 +1,5 @@
 import ast
+import sys
 
 import numpy as np
 import pytest
@@ -102,6 +103,7 @@ def test_a_cell_does_what_it_did_without_a_witness(source):
 
 @pytest.fixture
 def shell(monkeypatch):
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])  # the shell takes it
     shell = InteractiveShell()
     monkeypatch.setattr("IPython.get_ipython", lambda: shell)
     return shell
