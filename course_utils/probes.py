@@ -1,7 +1,5 @@
 """Measure a network: modules in, arrays out. Nothing here imports matplotlib."""
 
-import time
-
 import numpy as np
 import torch
 from torch.func import functional_call, vmap
@@ -671,34 +669,6 @@ def exact_flow(x, f, time=1.0, steps=64):
         k4 = f(h + dt * k3)
         path.append(h + dt / 6 * (k1 + 2 * k2 + 2 * k3 + k4))
     return np.stack(path)
-
-
-def cpu_seconds(work, times=3):
-    """Measure the CPU time of a piece of work, the least of several runs.
-
-    Parameters
-    ----------
-    work : callable
-        Takes nothing.
-    times : int
-        The more, the less other jobs disturb.
-
-    Returns
-    -------
-    float
-        Seconds.
-
-    Examples
-    --------
-    >>> cpu_seconds(lambda: sum(range(100))) < 1
-    True
-    """
-    seconds = []
-    for _ in range(times):
-        start = time.process_time()
-        work()
-        seconds.append(time.process_time() - start)
-    return min(seconds)
 
 
 def path_shares(stack, x, dH, longest=60):
