@@ -14,8 +14,8 @@ SETTINGS = {
     "d_model": 32,
     "n_heads": 2,
     "steps": 1000,
-    "learning_rates": [3e-4, 1e-3, 3e-3, 1e-2, 3e-2],
-    "seeds": [0, 1, 2],
+    "learning_rates": [3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1],
+    "seeds": [0, 1, 2, 3, 4],
 }
 TOLERANCE = {"accuracy": 0.4, "steps": 600}
 
