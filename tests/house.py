@@ -226,6 +226,19 @@ def headings(nb):
     return faults
 
 
+def closing_cells(nb):
+    """Summary, Exercises and Sources are cells of their own."""
+    parts = [f"## {word}" for word in ("Summary", "Exercises", "Sources")]
+    first = [cell.source.partition("\n")[0] for cell in nb.cells[-3:]]
+    return [] if first == parts else [f"the last three cells begin with {first}, not {parts}"]
+
+
+def no_marks(nb):
+    """No mark for a linter stands before a learner."""
+    marked = [cell.id for cell in code_cells(nb) if re.search(r"# (noqa|fmt:)", cell.source)]
+    return [f"cell {i} has a mark for ruff; settle it in pyproject.toml" for i in marked]
+
+
 def asserts(nb):
     """Claims are asserted: at least four cells do."""
     count = sum("assert " in cell.source for cell in code_cells(nb))
@@ -234,7 +247,7 @@ def asserts(nb):
 
 LESSONS = (
     executed, quiet, figures, size, short_cells, prose_between, title_card, recall, setup_cell,
-    headings, asserts,
+    headings, closing_cells, no_marks, asserts,
 )  # fmt: skip
 
 # rules for exercises
