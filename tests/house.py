@@ -239,6 +239,16 @@ def no_marks(nb):
     return [f"cell {i} has a mark for ruff; settle it in pyproject.toml" for i in marked]
 
 
+def short_chains(nb):
+    """No comparison chains more than two signs: a reader has to see which part fails."""
+    return [
+        f"cell {cell.id}: split {ast.unparse(node)!r}"
+        for cell in code_cells(nb)
+        for node in ast.walk(ast.parse(cell.source))
+        if isinstance(node, ast.Compare) and len(node.ops) > 2
+    ]
+
+
 def asserts(nb):
     """Claims are asserted: at least four cells do."""
     count = sum("assert " in cell.source for cell in code_cells(nb))
@@ -247,7 +257,7 @@ def asserts(nb):
 
 LESSONS = (
     executed, quiet, figures, size, short_cells, prose_between, title_card, recall, setup_cell,
-    headings, closing_cells, no_marks, asserts,
+    headings, closing_cells, no_marks, short_chains, asserts,
 )  # fmt: skip
 
 # rules for exercises

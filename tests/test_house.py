@@ -211,6 +211,10 @@ def break_no_marks(nb):
     cell(nb, "own").source += "  # noqa: E731"
 
 
+def break_short_chains(nb):
+    cell(nb, "own").source += "\nassert 0 < 1 < 2 < 3"
+
+
 def break_asserts(nb):
     for each in house.code_cells(nb):
         each.source = each.source.replace("assert ", "")
