@@ -3,8 +3,8 @@
 import torch
 from torch import nn
 
-from course_utils.blocks import DeepStack
-from course_utils.wiring import PLAIN, RESIDUAL, Wiring, scaled
+from course_utils.fast import DeepStack
+from course_utils.wiring import PLAIN, POST_NORM, PRE_NORM, RESIDUAL, Wiring, scaled
 
 PIXELS, CLASSES = 64, 10  # of the digits
 
@@ -21,9 +21,9 @@ RECIPES = {  # each maps depth and width to a stack
     "residual, b = 1": _stack(RESIDUAL),
     "residual, 1/√L": lambda L, n: DeepStack(L, n, scaled(L)),
     "residual, 1/L": lambda L, n: DeepStack(L, n, Wiring(b=1 / L)),
-    "post-norm": _stack(Wiring(norm="post")),
-    "pre-norm": _stack(Wiring(norm="pre")),
-    "pre-norm, 1/√L": lambda L, n: DeepStack(L, n, Wiring(b=L**-0.5, norm="pre")),
+    "post-norm": _stack(POST_NORM),
+    "pre-norm": _stack(PRE_NORM),
+    "pre-norm, 1/√L": lambda L, n: DeepStack(L, n, scaled(L, norm="pre")),
     "ReZero": _stack(RESIDUAL, gate=0.0),
     "LayerScale": lambda L, n: DeepStack(L, n, RESIDUAL, gate=torch.full((n,), 1e-4)),
     "Fixup-like": lambda L, n: DeepStack(L, n, RESIDUAL, gate=1.0, gain=L**-0.5),

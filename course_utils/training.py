@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch.func import functional_call, stack_module_state, vmap
 
-from course_utils import backprop
 from course_utils.environment import progress
+from course_utils.fast import tapes
 
 BATCH_SEED = 1_000_000
 
@@ -334,7 +334,7 @@ def fit(
             raise
         print(f"Training was interrupted after {len(history)} of {steps} steps; those are kept.")
     finally:
-        backprop.free()
+        tapes.free()
     loss_array, measured_array = (
         torch.stack(kept).reshape(-1, len(learning_rates), len(seeds)).numpy() if kept else None
         for kept in (history, measured[: len(history)])

@@ -2,6 +2,10 @@
 
 One small record that `blocks` builds from and `diagrams` draws from, so that a
 picture cannot disagree with its code. Nothing here needs torch.
+
+A wiring is fixed before training. What is trained or drawn is none: ReZero, SkipInit and
+LayerScale are RESIDUAL with a gate, `blocks.Block(..., gate=0.0)`; Fixup is RESIDUAL with
+smaller weights at the start, and DeepNorm is `deep_norm` with such weights.
 """
 
 from dataclasses import dataclass
@@ -102,21 +106,25 @@ def _term(gain, symbol):
 
 
 PLAIN = Wiring(a=0.0)
-RESIDUAL = Wiring()
+RESIDUAL = Wiring()  # He et al. (2015), eq. 1
+PRE_NORM = Wiring(norm="pre")  # Xiong et al. (2020), table 1
+POST_NORM = Wiring(norm="post")  # Vaswani et al. (2017), section 3.1
+PERI_NORM = Wiring(norm="peri")  # Kim et al. (2025)
 
 
-def scaled(depth: int) -> Wiring:
+def scaled(depth: int, norm="none") -> Wiring:
     """Scale the branch by 1/√depth, so that `depth` random branches add up to O(1).
 
     Parameters
     ----------
     depth : int
         Number of blocks in the stack, at least 1.
+    norm : {"none", "pre", "post", "peri"}
 
     Returns
     -------
     Wiring
-        a = 1, b = 1/√depth, no norm.
+        a = 1, b = 1/√depth.
 
     Raises
     ------
@@ -128,6 +136,44 @@ def scaled(depth: int) -> Wiring:
     >>> scaled(4)
     Wiring(a=1.0, b=0.5, norm='none')
     """
+    return Wiring(b=_at_least_one(depth) ** -0.5, norm=norm)
+
+
+def deep_norm(depth: int) -> Wiring:
+    """Let the shortcut count more the deeper the net, so that a post-norm net changes slowly.
+
+    The initialisation that belongs to it is in `transformers.DeepNormBlock`.
+
+    Parameters
+    ----------
+    depth : int
+        Blocks of the net, of two sublayers each, at least 1.
+
+    Returns
+    -------
+    Wiring
+        a = (2·depth)^¼, b = 1, a norm after the sum.
+
+    Raises
+    ------
+    ValueError
+        If `depth` is smaller than 1.
+
+    References
+    ----------
+    Wang et al. (2022), "DeepNet: Scaling Transformers to 1,000 Layers", arXiv 2203.00555,
+    figure 2, encoder-only.
+    Derived in notebooks/10_norm_placement.ipynb.
+
+    Examples
+    --------
+    >>> deep_norm(8).equation()
+    'norm(2·h + F(h))'
+    """
+    return Wiring((2 * _at_least_one(depth)) ** 0.25, norm="post")
+
+
+def _at_least_one(depth):
     if depth < 1:
         raise ValueError(f"depth must be at least 1, got {depth}")
-    return Wiring(b=depth**-0.5)
+    return depth

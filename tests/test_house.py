@@ -85,7 +85,8 @@ def test_no_answer_of_an_exercise_stands_in_a_lesson_or_among_the_modules():
     public = "\n".join(
         cell.source for stem in STEMS for cell in house.code_cells(house.read("notebooks", stem))
     )
-    modules = (house.PACKAGE / "blocks.py", *(house.PACKAGE / "transformers").glob("*.py"))
+    folders = (house.PACKAGE / name for name in ("transformers", "fast"))
+    modules = (house.PACKAGE / "blocks.py", *(p for folder in folders for p in folder.glob("*.py")))
     public += "\n".join(path.read_text(encoding="utf-8") for path in modules)
     for stem in STEMS:
         for cell in house.code_cells(house.read("solutions", stem)):
@@ -246,6 +247,7 @@ def test_broken_exercises_are_noticed():
         ("probes", "import matplotlib.pyplot as plt"),
         ("plots", "import torch"),
         ("blocks", "from course_utils import training"),
+        ("backprop", "from course_utils import fast"),
         ("checks", "from course_utils.widgets import panel"),
         ("widgets", "from course_utils.grading import sandbox"),
         ("training", "import ipywidgets"),

@@ -4,9 +4,9 @@ import torch
 from torch import nn
 
 from course_utils import training
-from course_utils.backprop import tapes
-from course_utils.blocks import DeepStack, Stack
+from course_utils.blocks import Stack
 from course_utils.data import digits_task
+from course_utils.fast import DeepStack, tapes
 from course_utils.wiring import RESIDUAL
 
 TARGET = torch.tensor([[1.0, 2.0], [-1.0, 0.5]])

@@ -1,6 +1,15 @@
 import pytest
 
-from course_utils.wiring import PLAIN, RESIDUAL, Wiring, scaled
+from course_utils.wiring import (
+    PERI_NORM,
+    PLAIN,
+    POST_NORM,
+    PRE_NORM,
+    RESIDUAL,
+    Wiring,
+    deep_norm,
+    scaled,
+)
 
 
 @pytest.mark.parametrize(
@@ -14,6 +23,11 @@ from course_utils.wiring import PLAIN, RESIDUAL, Wiring, scaled
         (Wiring(a=2, norm="post"), "norm(2·h + F(h))"),
         (Wiring(b=0.5, norm="peri"), "h + 0.5·norm(F(norm(h)))"),
         (scaled(100), "h + 0.1·F(h)"),
+        (scaled(100, norm="pre"), "h + 0.1·F(norm(h))"),
+        (PRE_NORM, "h + F(norm(h))"),
+        (POST_NORM, "norm(h + F(h))"),
+        (PERI_NORM, "h + norm(F(norm(h)))"),
+        (deep_norm(8), "norm(2·h + F(h))"),
     ],
 )
 def test_the_equation_says_what_the_wiring_holds(wiring, equation):
@@ -33,5 +47,7 @@ def test_errors_quote_what_came():
         Wiring(norm="both")
     with pytest.raises(ValueError, match="at least 1, got 0"):
         scaled(0)
+    with pytest.raises(ValueError, match="at least 1, got -1"):
+        deep_norm(-1)
     with pytest.raises(ValueError, match="at most one norm fits"):
         Wiring(norm="peri").one_norm()

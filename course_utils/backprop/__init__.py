@@ -3,11 +3,13 @@
 A leading axis of every array may hold seeds: matrix products act on the last two
 axes, so many networks are one batched tensor. float32 stays float32.
 
-Two kinds of stack: `forward` and `backward` take blocks of two-layer branches one by one;
-`deep_forward` and `deep_backward` take a thousand one-layer branches as one tensor.
-`pre_norm_forward` and `pre_norm_backward` are a transformer block, composed of its parts,
-`deep_transformer_forward` and `deep_transformer_backward` a hundred of them as four tensors.
+Each forward pass returns its value and a cache, the backward pass of the same name takes the
+cache and a gradient. `forward` and `backward` are a stack of two-layer branches,
+`pre_norm_forward` and `pre_norm_backward` a transformer block, composed of its parts; both join
+a branch to the stream with `joined_forward` and `joined_backward`.
 """
+
+import importlib
 
 from course_utils.backprop.attention import (
     Attention,
@@ -28,17 +30,7 @@ from course_utils.backprop.branches import (
     branch_forward,
     random_branch,
 )
-from course_utils.backprop.deep import (
-    ACTIVATIONS,
-    Layers,
-    deep_backward,
-    deep_forward,
-)
-from course_utils.backprop.deep_transformer import (
-    DeepBlocks,
-    deep_transformer_backward,
-    deep_transformer_forward,
-)
+from course_utils.backprop.joined import joined_backward, joined_forward
 from course_utils.backprop.norms import (
     LayerNorm,
     RMSNorm,
@@ -60,9 +52,6 @@ from course_utils.backprop.stacks import (
     backward,
     forward,
 )
-from course_utils.backprop.tapes import (
-    free,
-)
 from course_utils.backprop.transformer import (
     TransformerBlock,
     pre_norm_backward,
@@ -70,13 +59,10 @@ from course_utils.backprop.transformer import (
 )
 
 __all__ = [
-    "ACTIVATIONS",
     "Attention",
     "Branch",
-    "DeepBlocks",
     "Gated",
     "LayerNorm",
-    "Layers",
     "RMSNorm",
     "TransformerBlock",
     "attention_backward",
@@ -84,15 +70,13 @@ __all__ = [
     "backward",
     "branch_backward",
     "branch_forward",
-    "deep_backward",
-    "deep_forward",
-    "deep_transformer_backward",
-    "deep_transformer_forward",
     "feed_backward",
     "feed_forward",
     "forward",
     "free",
     "join_heads",
+    "joined_backward",
+    "joined_forward",
     "layer_norm_backward",
     "layer_norm_forward",
     "linear_backward",
@@ -112,3 +96,11 @@ __all__ = [
     "softmax_backward",
     "split_heads",
 ]
+
+_HOMES = {"free": "course_utils.fast.tapes"}  # what is fast stands above what is derived
+
+
+def __getattr__(name):
+    if name not in _HOMES:
+        raise AttributeError(f"module 'course_utils.backprop' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)

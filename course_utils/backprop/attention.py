@@ -124,6 +124,7 @@ def attention_backward(cache, dout):
     [(2, 2), (2, 2), (2, 2)]
     """
     q, k, v, weights = cache
+    # out = weights · v, weights = softmax(z), z = q kᵀ / √d: the chain, from its end
     dz = softmax_backward(weights, dout @ v.mT) / q.dtype.type(q.shape[-1] ** 0.5)
     return dz @ k, dz.mT @ q, weights.mT @ dout
 
@@ -222,6 +223,7 @@ def multi_head_forward(weights, x, n_heads, mask=None, memory=None):
         split_heads(linear_forward(W, c, u), n_heads)
         for W, c, u in ((Wq, cq, x), (Wk, ck, source), (Wv, cv, source))
     )
+    # one mask for all heads
     heads, cache = attention_forward(q, k, v, None if mask is None else mask[..., None, :, :])
     joined = join_heads(heads)
     return linear_forward(Wo, co, joined), (x, memory, cache, joined)
@@ -266,7 +268,7 @@ def multi_head_backward(weights, cache, dout):
     by_value, dWv, dcv = linear_backward(weights.Wv, source, join_heads(dv))
     dsource = by_key + by_value
     if memory is None:
-        dx, dsource = dx + dsource, None
+        dx, dsource = dx + dsource, None  # x made queries, keys and values: three shares
     return dx, dsource, Attention(dWq, dWk, dWv, dWo, dcq, dck, dcv, dco)
 
 

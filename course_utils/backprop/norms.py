@@ -72,6 +72,7 @@ def layer_norm_backward(cache, dy, axis=-1):
     array([[0., 0., 0.]])
     """
     y, scale = cache
+    # mean and scale are functions of h too; what comes back through them is taken off
     dh = dy - _mean(dy, axis)
     dh -= y * _mean(dy * y, axis)
     dh *= scale
@@ -231,6 +232,7 @@ def norm_backward(norm, cache, dy):
     copies = norm.gain.ndim - 1
     each = rows(dy, copies)
     dgain = (each * rows(cache[0], copies)).sum(-2)
+    # y = gain ⊙ norm(h) + bias, so ∂L/∂norm(h) = gain ⊙ ∂L/∂y
     dpure = (each * norm.gain[..., None, :]).reshape(dy.shape)
     if isinstance(norm, LayerNorm):
         return layer_norm_backward(cache, dpure), LayerNorm(dgain, each.sum(-2))

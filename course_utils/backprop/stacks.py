@@ -1,6 +1,9 @@
 """Stacks of two-layer branches, block by block."""
 
+from functools import partial
+
 from course_utils.backprop.branches import branch_backward, branch_forward
+from course_utils.backprop.joined import joined_backward, joined_forward
 from course_utils.backprop.norms import layer_norm_backward, layer_norm_forward
 from course_utils.wiring import Wiring
 
@@ -43,13 +46,10 @@ def forward(branches, x, wiring: Wiring):
     >>> np.array_equal(H, x), len(caches)
     (True, 5)
     """
-    h, caches, place = x, [], wiring.one_norm()
+    h, caches = x, []
     for branch in branches:
-        u, norm = layer_norm_forward(h) if place == "pre" else (h, None)
-        F, cache = branch_forward(branch, u)
-        h = wiring.a * h + wiring.b * F
-        if place == "post":
-            h, norm = layer_norm_forward(h)
+        run = partial(branch_forward, branch)
+        h, cache, norm = joined_forward(h, run, wiring, layer_norm_forward)
         caches.append(cache if norm is None else (*cache, norm))
     return h, caches
 
@@ -96,12 +96,13 @@ def backward(branches, caches, dH, wiring: Wiring):
     """
     stream, gradients = [dH], []
     for branch, cache in zip(reversed(branches), reversed(caches), strict=True):
-        if wiring.norm == "post":
-            dH = layer_norm_backward(cache[-1], dH)
-        dx, gradient = branch_backward(branch, cache, wiring.b * dH)
-        if wiring.norm == "pre":
-            dx = layer_norm_backward(cache[-1], dx)
-        dH = wiring.a * dH + dx
+        run_back = partial(branch_backward, branch, cache)
+        norm_back = partial(_norm_back, cache[-1])
+        dH, gradient, _ = joined_backward(dH, run_back, wiring, norm_back)
         stream.insert(0, dH)
         gradients.insert(0, gradient)
     return stream, gradients
+
+
+def _norm_back(cache, dy):
+    return layer_norm_backward(cache, dy), None  # this norm has no weights

@@ -1,11 +1,14 @@
 """The whole pre-norm transformer block, composed of its parts, and its backward pass."""
 
+from functools import partial
 from typing import NamedTuple
 
 from course_utils.backprop.attention import Attention, multi_head_backward, multi_head_forward
 from course_utils.backprop.branches import Branch
+from course_utils.backprop.joined import joined_backward, joined_forward
 from course_utils.backprop.norms import LayerNorm, RMSNorm, norm_backward, norm_forward
 from course_utils.backprop.positions import feed_backward, feed_forward
+from course_utils.wiring import PRE_NORM
 
 
 class TransformerBlock(NamedTuple):
@@ -58,12 +61,11 @@ def pre_norm_forward(block, h, n_heads, mask=None):
     >>> np.array_equal(pre_norm_forward(TransformerBlock(ones, *silent), h, n_heads=2)[0], h)
     True
     """
-    u, norm1 = norm_forward(block.norm1, h)
-    F, attention = multi_head_forward(block.attention, u, n_heads, mask)
-    h = h + F
-    u, norm2 = norm_forward(block.norm2, h)
-    F, branch = feed_forward(block.branch, u)
-    return h + F, (norm1, attention, norm2, branch)
+    attend = partial(multi_head_forward, block.attention, n_heads=n_heads, mask=mask)
+    feed = partial(feed_forward, block.branch)
+    h, attention, norm1 = joined_forward(h, attend, PRE_NORM, partial(norm_forward, block.norm1))
+    H, branch, norm2 = joined_forward(h, feed, PRE_NORM, partial(norm_forward, block.norm2))
+    return H, (norm1, attention, norm2, branch)
 
 
 def pre_norm_backward(block, cache, dH):
@@ -101,9 +103,15 @@ def pre_norm_backward(block, cache, dH):
     True
     """
     norm1, attention, norm2, branch = cache
-    du, dbranch = feed_backward(block.branch, branch, dH)
-    dh, dnorm2 = norm_backward(block.norm2, norm2, du)
-    dh = dH + dh
-    du, _, dattention = multi_head_backward(block.attention, attention, dh)
-    dx, dnorm1 = norm_backward(block.norm1, norm1, du)
-    return dh + dx, TransformerBlock(dnorm1, dattention, dnorm2, dbranch)
+
+    def attend_back(dF):
+        du, _, gradients = multi_head_backward(block.attention, attention, dF)  # no memory
+        return du, gradients
+
+    feed_back = partial(feed_backward, block.branch, branch)
+    norm1_back = partial(norm_backward, block.norm1, norm1)
+    norm2_back = partial(norm_backward, block.norm2, norm2)
+    # the last sublayer is met first
+    dh, dbranch, dnorm2 = joined_backward(dH, feed_back, PRE_NORM, norm2_back)
+    dh, dattention, dnorm1 = joined_backward(dh, attend_back, PRE_NORM, norm1_back)
+    return dh, TransformerBlock(dnorm1, dattention, dnorm2, dbranch)

@@ -1,8 +1,11 @@
 """Attention, transformer blocks and the networks of lessons 09 to 12, in torch.
 
 `sublayers` holds the parts, `blocks` joins them to the stream as a `wiring.Wiring` says,
-`models` goes from tokens to logits, `deep` makes a hundred blocks fast.
+`models` goes from tokens to logits, `shaped` does without shortcuts. `DeepTransformer`, a hundred
+blocks at once, lives in `fast` and can be had from here too.
 """
+
+import importlib
 
 from course_utils.transformers.blocks import (
     DecoderBlock,
@@ -17,7 +20,6 @@ from course_utils.transformers.blocks import (
     copy_torch,
     cut_skips,
 )
-from course_utils.transformers.deep import DeepTransformer
 from course_utils.transformers.models import EncoderDecoder, TokenNet, sinusoids
 from course_utils.transformers.shaped import ShapedAttention, ShapedBlock, mirror
 from course_utils.transformers.sublayers import (
@@ -55,3 +57,11 @@ __all__ = [
     "padding_mask",
     "sinusoids",
 ]
+
+_HOMES = {"DeepTransformer": "course_utils.fast"}
+
+
+def __getattr__(name):
+    if name not in _HOMES:
+        raise AttributeError(f"module 'course_utils.transformers' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)

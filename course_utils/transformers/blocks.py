@@ -1,13 +1,27 @@
-"""Transformer blocks, named after the place of their norm. Each sublayer is a `blocks.Block`."""
+"""Transformer blocks, named after the place of their norm. Each sublayer is a `blocks.Block`.
+
+What the literature calls by many names differs by one wiring: a row each, below.
+
+>>> rows = PreNormBlock, PostNormBlock, PeriNormBlock, ReZeroBlock
+>>> [row(8, n_heads=2).attend.wiring.equation() for row in rows]
+['h + F(norm(h))', 'norm(h + F(h))', 'h + norm(F(norm(h)))', 'h + F(h)']
+>>> h = torch.randn(3, 5, 8)
+>>> torch.equal(ReZeroBlock(8, n_heads=2)(h), h)
+True
+>>> rows = PreNormDecoderBlock, PostNormDecoderBlock
+>>> [row(8, n_heads=2).cross.wiring.equation() for row in rows]
+['h + F(norm(h))', 'norm(h + F(h))']
+"""
 
 import dataclasses
+from functools import partial
 
 import torch
 from torch import nn
 
 from course_utils.blocks import Block
 from course_utils.transformers.sublayers import FeedForward, MultiHeadAttention
-from course_utils.wiring import RESIDUAL, Wiring
+from course_utils.wiring import PERI_NORM, POST_NORM, PRE_NORM, RESIDUAL, Wiring, deep_norm
 
 
 class EncoderBlock(nn.Module):
@@ -20,10 +34,10 @@ class EncoderBlock(nn.Module):
     d_model, n_heads : int
     d_ff : int, optional
         Features inside the feed-forward sublayer; 4·d_model if not given.
-    wiring : Wiring
-        How each sublayer joins the stream.
     norm : type
         `nn.LayerNorm` or `nn.RMSNorm`.
+    wiring : Wiring
+        How each sublayer joins the stream.
     gate : float, optional
         Start of a trained number that multiplies each sublayer.
 
@@ -44,7 +58,7 @@ class EncoderBlock(nn.Module):
     """
 
     def __init__(
-        self, d_model, n_heads, d_ff=None, *, wiring: Wiring, norm=nn.LayerNorm, gate=None
+        self, d_model, n_heads, d_ff=None, norm=nn.LayerNorm, *, wiring: Wiring, gate=None
     ):
         super().__init__()
         join = _joiner(d_model, wiring, norm, gate)
@@ -67,10 +81,10 @@ class DecoderBlock(nn.Module):
     d_model, n_heads : int
     d_ff : int, optional
         Features inside the feed-forward sublayer; 4·d_model if not given.
-    wiring : Wiring
-        How each sublayer joins the stream.
     norm : type
         `nn.LayerNorm` or `nn.RMSNorm`.
+    wiring : Wiring
+        How each sublayer joins the stream.
     gate : float, optional
         Start of a trained number that multiplies each sublayer.
 
@@ -91,7 +105,7 @@ class DecoderBlock(nn.Module):
     """
 
     def __init__(
-        self, d_model, n_heads, d_ff=None, *, wiring: Wiring, norm=nn.LayerNorm, gate=None
+        self, d_model, n_heads, d_ff=None, norm=nn.LayerNorm, *, wiring: Wiring, gate=None
     ):
         super().__init__()
         join = _joiner(d_model, wiring, norm, gate)
@@ -113,74 +127,35 @@ def _joiner(d_model, wiring, norm, gate):
     return lambda branch: Block(branch, wiring, d_model, norm=norm, gate=gate)
 
 
-class PreNormBlock(EncoderBlock):
-    """Norm each sublayer's input: h ← h + F(norm(h)).
-
-    Parameters
-    ----------
-    d_model, n_heads, d_ff, norm
-        Those of `EncoderBlock`.
-
-    References
-    ----------
-    Xiong et al. (2020), "On Layer Normalization in the Transformer Architecture", table 1.
-    Derived in notebooks/10_norm_placement.ipynb.
-
-    Examples
-    --------
-    >>> PreNormBlock(8, n_heads=2).attend.wiring.equation()
-    'h + F(norm(h))'
-    """
-
-    def __init__(self, d_model, n_heads, d_ff=None, norm=nn.LayerNorm):
-        super().__init__(d_model, n_heads, d_ff, wiring=Wiring(norm="pre"), norm=norm)
+def _row(block, lesson, source, **options):
+    """Name a block after its wiring; help() then tells equation, lesson and source."""
+    named = partial(block, **options)
+    named.__doc__ = (
+        f"Make a `{block.__name__}`: each sublayer is h ← {options['wiring'].equation()}.\n\n"
+        f"{source}\nDerived in notebooks/{lesson}.ipynb.\n"
+    )
+    return named
 
 
-class PostNormBlock(EncoderBlock):
-    """Norm the stream after each sum: h ← norm(h + F(h)).
+_VASWANI = 'Vaswani et al. (2017), "Attention Is All You Need", section 3.1.'
+_XIONG = 'Xiong et al. (2020), "On Layer Normalization in the Transformer Architecture", table 1.'
+_KIM = (
+    'Kim et al. (2025), "Peri-LN: Revisiting Normalization Layer in the Transformer '
+    'Architecture", arXiv 2502.02732.'
+)
+_BACHLECHNER = (
+    "F is multiplied by a trained number, one for each sublayer, that starts at 0.\n"
+    'Bachlechner et al. (2021), "ReZero is All You Need", eq. 1 and section 5.'
+)
 
-    Parameters
-    ----------
-    d_model, n_heads, d_ff, norm
-        Those of `EncoderBlock`.
-
-    References
-    ----------
-    Vaswani et al. (2017), "Attention Is All You Need", section 3.1.
-    Derived in notebooks/10_norm_placement.ipynb.
-
-    Examples
-    --------
-    >>> PostNormBlock(8, n_heads=2).attend.wiring.equation()
-    'norm(h + F(h))'
-    """
-
-    def __init__(self, d_model, n_heads, d_ff=None, norm=nn.LayerNorm):
-        super().__init__(d_model, n_heads, d_ff, wiring=Wiring(norm="post"), norm=norm)
-
-
-class PeriNormBlock(EncoderBlock):
-    """Norm what enters each sublayer and what leaves it: h ← h + norm(F(norm(h))).
-
-    Parameters
-    ----------
-    d_model, n_heads, d_ff, norm
-        Those of `EncoderBlock`.
-
-    References
-    ----------
-    Kim et al. (2025), "Peri-LN: Revisiting Normalization Layer in the Transformer
-    Architecture", arXiv 2502.02732.
-    Derived in notebooks/10_norm_placement.ipynb.
-
-    Examples
-    --------
-    >>> PeriNormBlock(8, n_heads=2).attend.wiring.equation()
-    'h + norm(F(norm(h)))'
-    """
-
-    def __init__(self, d_model, n_heads, d_ff=None, norm=nn.LayerNorm):
-        super().__init__(d_model, n_heads, d_ff, wiring=Wiring(norm="peri"), norm=norm)
+PreNormBlock = _row(EncoderBlock, "10_norm_placement", _XIONG, wiring=PRE_NORM)
+PostNormBlock = _row(EncoderBlock, "10_norm_placement", _VASWANI, wiring=POST_NORM)
+PeriNormBlock = _row(EncoderBlock, "10_norm_placement", _KIM, wiring=PERI_NORM)
+# the same wiring as a net of 2015, and a gate: what is trained is no wiring
+ReZeroBlock = _row(EncoderBlock, "10_norm_placement", _BACHLECHNER, wiring=RESIDUAL, gate=0.0)
+# the queries of cross-attention are normed; its memory is what the encoder made of it
+PreNormDecoderBlock = _row(DecoderBlock, "12_encoder_decoder", _XIONG, wiring=PRE_NORM)
+PostNormDecoderBlock = _row(DecoderBlock, "12_encoder_decoder", _VASWANI, wiring=POST_NORM)
 
 
 class DeepNormBlock(EncoderBlock):
@@ -214,85 +189,14 @@ class DeepNormBlock(EncoderBlock):
     """
 
     def __init__(self, d_model, n_heads, d_ff=None, norm=nn.LayerNorm, *, depth):
-        if depth < 1:
-            raise ValueError(f"depth must be at least 1, got {depth}")
-        alpha, beta = (2 * depth) ** 0.25, (8 * depth) ** -0.25
-        super().__init__(d_model, n_heads, d_ff, wiring=Wiring(alpha, norm="post"), norm=norm)
-        attend, feed = self.attend.branch, self.feed.branch
+        super().__init__(d_model, n_heads, d_ff, norm, wiring=deep_norm(depth))
+        attend, feed, beta = self.attend.branch, self.feed.branch, (8 * depth) ** -0.25
+        # queries and keys choose among values; how large F is does not hang on them
         for linear in (attend.query, attend.key):
             nn.init.xavier_uniform_(linear.weight)
+        # F is proportional to each of these: β keeps what one training step changes in bounds
         for linear in (attend.value, attend.out, feed.inner, feed.outer):
             nn.init.xavier_uniform_(linear.weight, gain=beta)
-
-
-class ReZeroBlock(EncoderBlock):
-    """Multiply each sublayer by a trained number that starts at 0: h ← h + α·F(h), no norm.
-
-    Parameters
-    ----------
-    d_model, n_heads, d_ff : int
-        Those of `EncoderBlock`.
-
-    References
-    ----------
-    Bachlechner et al. (2021), "ReZero is All You Need", eq. 1 and section 5.
-    Derived in notebooks/10_norm_placement.ipynb.
-
-    Examples
-    --------
-    >>> h = torch.randn(3, 5, 8)
-    >>> torch.equal(ReZeroBlock(8, n_heads=2)(h), h)
-    True
-    """
-
-    def __init__(self, d_model, n_heads, d_ff=None):
-        super().__init__(d_model, n_heads, d_ff, wiring=RESIDUAL, gate=0.0)
-
-
-class PreNormDecoderBlock(DecoderBlock):
-    """Norm each sublayer's input: h ← h + F(norm(h)). The memory gets no norm here.
-
-    Parameters
-    ----------
-    d_model, n_heads, d_ff, norm
-        Those of `DecoderBlock`.
-
-    References
-    ----------
-    Xiong et al. (2020), "On Layer Normalization in the Transformer Architecture", table 1.
-    Derived in notebooks/12_encoder_decoder.ipynb.
-
-    Examples
-    --------
-    >>> PreNormDecoderBlock(8, n_heads=2).cross.wiring.equation()
-    'h + F(norm(h))'
-    """
-
-    def __init__(self, d_model, n_heads, d_ff=None, norm=nn.LayerNorm):
-        super().__init__(d_model, n_heads, d_ff, wiring=Wiring(norm="pre"), norm=norm)
-
-
-class PostNormDecoderBlock(DecoderBlock):
-    """Norm the stream after each sum, as in 2017: h ← norm(h + F(h)).
-
-    Parameters
-    ----------
-    d_model, n_heads, d_ff, norm
-        Those of `DecoderBlock`.
-
-    References
-    ----------
-    Vaswani et al. (2017), "Attention Is All You Need", section 3.1.
-    Derived in notebooks/12_encoder_decoder.ipynb.
-
-    Examples
-    --------
-    >>> PostNormDecoderBlock(8, n_heads=2).cross.wiring.equation()
-    'norm(h + F(h))'
-    """
-
-    def __init__(self, d_model, n_heads, d_ff=None, norm=nn.LayerNorm):
-        super().__init__(d_model, n_heads, d_ff, wiring=Wiring(norm="post"), norm=norm)
 
 
 def cut_skips(blocks, *sublayers):

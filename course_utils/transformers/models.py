@@ -5,10 +5,9 @@ from torch import nn
 
 from course_utils.transformers.blocks import DecoderBlock, EncoderBlock
 from course_utils.transformers.sublayers import causal_mask
-from course_utils.wiring import Wiring
+from course_utils.wiring import POST_NORM, Wiring
 
 PAD = 0  # the token behind the end of a sequence
-POST_NORM = Wiring(norm="post")
 
 
 class TokenNet(nn.Module):
@@ -50,6 +49,7 @@ class TokenNet(nn.Module):
 
     def forward(self, x):
         """Map tokens x, shape (batch, seq), to logits, shape (batch, seq, tokens)."""
+        # what a token means and where it stands share one stream
         h = self.token(x) + self.position[: x.shape[1]]
         return self.head(self.norm(self.blocks(h)))
 
@@ -88,6 +88,7 @@ def sinusoids(seq, d_model):
     """
     if d_model % 2:
         raise ValueError(f"sines and cosines come in pairs, got d_model={d_model}")
+    # wavelengths grow from 2π to 10000·2π, so that near and far places differ somewhere
     angles = torch.arange(seq)[:, None] / 10_000 ** (torch.arange(0, d_model, 2) / d_model)
     return torch.stack([angles.sin(), angles.cos()], -1).flatten(1)
 
@@ -170,6 +171,7 @@ class EncoderDecoder(nn.Module):
         x holds what is read and what is written so far side by side. The logits, shape
         (batch, target_seq, target_tokens), say what comes next at each place.
         """
+        # teacher forcing: the right tokens so far are given, whatever the net would have written
         source, target = x.split([self.source_seq, x.shape[1] - self.source_seq], 1)
         return self.decode(target, self.encode(source), source)
 
@@ -189,6 +191,7 @@ class EncoderDecoder(nn.Module):
 
     def decode(self, target, memory, source):
         """Map what is written so far to logits; source tells where the memory is padding."""
+        # the past of the target and all of the source may be looked at
         h, mask = self._embed(self.target, target), causal_mask(target.shape[1])
         for block in self.decoder:
             h = block(h, memory, mask=mask, memory_mask=_not_padding(source))
@@ -225,10 +228,11 @@ class EncoderDecoder(nn.Module):
         memory, written = self.encode(source), torch.full_like(source[:, :1], start)
         for _ in range(steps):
             following = self.decode(written, memory, source)[:, -1].argmax(-1)
+            # a sequence that has ended stays ended
             over = ((written == end) | (written == PAD)).any(1)
             written = torch.cat([written, following.masked_fill(over, PAD)[:, None]], 1)
         return written
 
 
 def _not_padding(tokens):
-    return (tokens != PAD)[:, None]
+    return (tokens != PAD)[:, None]  # (batch, 1, keys): the same for each query

@@ -42,6 +42,7 @@ class ShapedAttention(MultiHeadAttention):
 
     def __init__(self, d_model, n_heads):
         super().__init__(d_model, n_heads)
+        # q = 0: every score is 0, A = C, and α·I is all that is left
         nn.init.zeros_(self.query.weight)
         nn.init.orthogonal_(self.value.weight)
         nn.init.orthogonal_(self.out.weight)
@@ -56,6 +57,7 @@ class ShapedAttention(MultiHeadAttention):
         """
         q, k, v = (self._split(f(x)) for f in (self.query, self.key, self.value))
         mask = None if mask is None else mask.unsqueeze(-3)
+        # C: scores of 0 behind the same mask
         A, C = attention_weights(q, k, mask), attention_weights(0 * q, k, mask)
         shaped = self.alpha * torch.eye(x.shape[-2]) + self.beta * A - self.gamma * C
         return self.out((shaped @ v).transpose(-2, -3).flatten(-2))
@@ -95,6 +97,7 @@ def mirror(feed: FeedForward) -> FeedForward:
     if d_ff != 2 * d_model:
         raise ValueError(f"d_ff must be 2·d_model = {2 * d_model}, got {d_ff}")
     Q = nn.init.orthogonal_(torch.empty(d_model, d_model))
+    # Qᵀ relu(Q x) − Qᵀ relu(−Q x) = Qᵀ Q x = x
     with torch.no_grad():
         feed.inner.weight.copy_(torch.cat([Q, -Q]))
         feed.outer.weight.copy_(torch.cat([Q.T, -Q.T], 1))

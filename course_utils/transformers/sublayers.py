@@ -3,6 +3,8 @@
 import torch
 from torch import nn
 
+from course_utils.blocks import MLP
+
 
 def attention_weights(q, k, mask=None):
     """Compute how much each query looks at each key: softmax(q kᵀ / √d).
@@ -29,6 +31,7 @@ def attention_weights(q, k, mask=None):
     tensor([[1.0000, 0.0000],
             [0.5000, 0.5000]])
     """
+    # q·k is a sum of d products: dividing by √d keeps its spread at 1
     scores = q @ k.mT / q.shape[-1] ** 0.5
     if mask is None:
         return scores.softmax(-1)
@@ -158,6 +161,7 @@ class MultiHeadAttention(nn.Module):
         if d_model % n_heads:
             raise ValueError(f"n_heads must divide d_model={d_model}, got {n_heads}")
         self.n_heads = n_heads
+        # rows of one matrix: variance 2/(d + 3d), half of the 2/(d + d) of each alone
         self.query, self.key, self.value = (_xavier(d_model, d_model, 0.5**0.5) for _ in range(3))
         self.out = _xavier(d_model, d_model)
 
@@ -168,7 +172,7 @@ class MultiHeadAttention(nn.Module):
         none. The mask is broadcastable to (..., seq, keys), True where a query may look.
         """
         values = self._split(self.value(x if memory is None else memory))
-        heads = self.weights(x, memory, mask) @ values
+        heads = self.weights(x, memory, mask) @ values  # each position a mean of values
         return self.out(heads.transpose(-2, -3).flatten(-2))
 
     def weights(self, x, memory=None, mask=None):
@@ -178,11 +182,12 @@ class MultiHeadAttention(nn.Module):
         return attention_weights(q, k, None if mask is None else mask.unsqueeze(-3))
 
     def _split(self, x):
+        # (..., seq, d_model) to (..., n_heads, seq, d): heads become a batch axis of their own
         return x.unflatten(-1, (self.n_heads, -1)).transpose(-2, -3)
 
 
-class FeedForward(nn.Module):
-    """Compute F(x) = W2 relu(W1 x + c1) + c2 at every position.
+class FeedForward(MLP):
+    """Compute the `blocks.MLP` F(x) = W2 relu(W1 x + c1) + c2 at every position.
 
     The weights start as Xavier draws them, the biases at 0.
 
@@ -206,16 +211,13 @@ class FeedForward(nn.Module):
     """
 
     def __init__(self, d_model, d_ff=None):
-        super().__init__()
+        nn.Module.__init__(self)  # not that of MLP, whose weights start another way
         self.inner = _xavier(d_model, d_ff or 4 * d_model)
         self.outer = _xavier(d_ff or 4 * d_model, d_model)
 
-    def forward(self, x):
-        """Map x, shape (..., d_model), to F(x) of the same shape."""
-        return self.outer(torch.relu(self.inner(x)))
-
 
 def _xavier(d_in, d_out, gain=1.0):
+    """Make a layer whose W is uniform with variance 2·gain²/(d_in + d_out), and c = 0."""
     linear = nn.Linear(d_in, d_out)
     nn.init.xavier_uniform_(linear.weight, gain)
     nn.init.zeros_(linear.bias)

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from course_utils import plots, probes, training
-from course_utils.blocks import DeepStack
+from course_utils.fast import DeepStack
 from course_utils.widgets.panel import Panel, slider
 from course_utils.widgets.training_panel import choice
 

@@ -5,7 +5,7 @@ import functools
 import torch
 from torch import nn
 
-from course_utils.blocks import DeepStack
+from course_utils.fast import DeepStack
 from course_utils.widgets.panel import slider
 from course_utils.widgets.training_panel import TrainingPanel, choice
 from course_utils.wiring import Wiring

@@ -1,4 +1,5 @@
 import copy
+import pickle
 
 import pytest
 import torch
@@ -233,6 +234,18 @@ def test_copies_under_vmap_equal_one_by_one(name):
         alone.square().sum().backward()
         for weight_name, parameter in block.named_parameters():
             assert close(stacked[weight_name].grad[i], parameter.grad, 1e-9), weight_name
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_blocks_can_be_copied_and_stored(name):
+    block, h = ENCODERS[name](6, 3), torch.randn(4, 5, 6)
+    for other in (copy.deepcopy(block), pickle.loads(pickle.dumps(block))):
+        assert torch.equal(other(h), block(h))
+
+
+def test_a_row_says_what_it_is():
+    for word in ("EncoderBlock", "h ← h + F(norm(h))", "Xiong", "10_norm_placement"):
+        assert word in PreNormBlock.__doc__
 
 
 def test_a_decoder_takes_any_wiring():

@@ -1,11 +1,11 @@
-"""Stacks of a thousand one-layer branches, all layers in one tensor."""
+"""Run a thousand one-layer blocks forward and backward, all layers in one tensor, in NumPy."""
 
 from typing import NamedTuple
 
 import numpy as np
 
 from course_utils.backprop.norms import layer_norm_backward, layer_norm_forward
-from course_utils.backprop.tapes import Tape
+from course_utils.fast.tapes import Tape
 from course_utils.wiring import Wiring
 
 
@@ -77,6 +77,7 @@ def deep_forward(layers, x, wiring: Wiring, keep=True, activation="relu"):
     tape = _Tape.take(depth, x.shape, x.dtype, keep, activation)
     weights, gates = list(layers.W.swapaxes(0, 1)), _gates(layers.gate, wiring.b, depth)
     streams, scales, zeros = tape.streams, tape.scales, tape.zeros
+    # what a matrix is given is kept: the stream itself or, with a norm before, norm(h)
     h = tape.h if pre else streams[0]
     h[...] = np.moveaxis(x, -1, 0)
     for here in _chunks(depth):
@@ -87,7 +88,7 @@ def deep_forward(layers, x, wiring: Wiring, keep=True, activation="relu"):
         for i, W, u, (z, z_by_copy, F) in each:
             if pre:
                 _, (_, scales[i]) = layer_norm_forward(h, 0, out=streams[i])
-            np.matmul(W, u, out=z_by_copy)
+            np.matmul(W, u, out=z_by_copy)  # z = W u + c
             if tanh:
                 np.tanh(z, out=z)
             else:
@@ -96,6 +97,7 @@ def deep_forward(layers, x, wiring: Wiring, keep=True, activation="relu"):
             h = np.add(times(wiring.a, h), F, out=h if pre else streams[i + 1])
             if post:
                 _, (_, scales[i]) = layer_norm_forward(h, 0, out=h)
+        # φ' is known from φ(z): relu' is 1 where it is above 0, tanh' = 1 − tanh²
         if keep and tanh:
             tape.marks[here] = tape.z[:count]
         elif keep:
@@ -148,13 +150,9 @@ def deep_backward(layers, cache, dH, wiring: Wiring):
     """
     tape, (depth, width) = cache, layers.W.shape[1:3]
     tape.open()
-    tanh = tape.activation == "tanh"
-    pre, post, streams, scales = (
-        wiring.norm == "pre",
-        wiring.norm == "post",
-        tape.streams,
-        tape.scales,
-    )
+    pre, post, tanh = wiring.norm == "pre", wiring.norm == "post", tape.activation == "tanh"
+    streams, scales = tape.streams, tape.scales
+    # b·gate meets each W once, not each gradient on its way through
     factor = dH.dtype.type(wiring.b)
     if layers.gate is not None:
         factor = factor * layers.gate[..., None]
@@ -167,9 +165,9 @@ def deep_backward(layers, cache, dH, wiring: Wiring):
         errors[...] = tape.marks[here]  # a number multiplies faster than a bool
         each = list(zip(range(depth)[here], tape.backs[here], tape.work, strict=False))
         for i, W, (error, error_by_copy, _) in reversed(each):
-            if post:
+            if post:  # streams[i + 1] is norm(h), all that the norm's Jacobian needs
                 d = layer_norm_backward((streams[i + 1], scales[i]), d, 0)
-            np.multiply(d, error, out=error)
+            np.multiply(d, error, out=error)  # of a relu: ∂L/∂z = ∂L/∂F where z > 0
             if tanh:  # so far d·F; d·(1 − F²) = d − d·F·F
                 np.add.reduce(error, -1, out=gate_errors[i])
                 np.multiply(error, tape.marks[i], out=error)
@@ -178,7 +176,7 @@ def deep_backward(layers, cache, dH, wiring: Wiring):
             step = tape.step
             if pre:
                 step = layer_norm_backward((streams[i], scales[i]), step, 0)
-            np.add(times(wiring.a, d), step, out=d)
+            np.add(times(wiring.a, d), step, out=d)  # a·∂L/∂H + b·J_Fᵀ ∂L/∂H
         # weight gradients while their factors are still in the processor
         inputs = tape.X[here].swapaxes(1, 2)
         np.matmul(errors.swapaxes(1, 2), inputs.mT, out=dW[:, here].swapaxes(0, 1))

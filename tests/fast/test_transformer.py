@@ -3,9 +3,10 @@ import pytest
 import torch
 from torch import nn
 
-from course_utils import training
+from course_utils import training, transformers
 from course_utils.data import reversal_task
-from course_utils.transformers import DeepTransformer, EncoderBlock, TokenNet, causal_mask
+from course_utils.fast import DeepTransformer
+from course_utils.transformers import EncoderBlock, TokenNet, causal_mask
 from course_utils.wiring import PLAIN, RESIDUAL, Wiring
 from tests.transformers import close, draw, randomised
 
@@ -171,6 +172,12 @@ def test_the_block_that_overflows_is_named():
 
     (copy,) = fit(broken, seeds=(0,)).diverged
     assert (copy.layer, copy.in_pass) == ("blocks.0, block 3", "forward")
+
+
+def test_it_can_be_had_beside_the_blocks():
+    assert transformers.DeepTransformer is DeepTransformer
+    with pytest.raises(AttributeError, match="no attribute 'FastTransformer'"):
+        transformers.FastTransformer  # noqa: B018
 
 
 def test_it_says_what_it_cannot_build():

@@ -1,12 +1,12 @@
-"""Transformer blocks by the hundred, all layers in one tensor for each kind of weight."""
+"""Run a hundred transformer blocks forward and backward, one tensor for each kind of weight."""
 
 from typing import NamedTuple
 
 import numpy as np
 
-from course_utils.backprop.deep import times
 from course_utils.backprop.norms import layer_norm_backward, layer_norm_forward
-from course_utils.backprop.tapes import Tape
+from course_utils.fast.stack_kernel import times
+from course_utils.fast.tapes import Tape
 
 
 class DeepBlocks(NamedTuple):
@@ -95,6 +95,7 @@ def deep_transformer_forward(blocks, x, n_heads, a=1.0, norm="none", causal=Fals
         it = tape.layers[i]
         if norm == "pre":
             _, (_, tape.scales[2 * i]) = layer_norm_forward(h, 0, out=it.attend_in)
+        # attention: p = softmax(kᵀq / √d), heads = v p, with a column for each query
         np.matmul(qkv, it.u, out=it.qkv_by_copy)
         np.matmul(it.k.mT, it.q, out=it.p_by_head)
         _softmax_over_keys(it.p, scale, tape)
@@ -105,6 +106,7 @@ def deep_transformer_forward(blocks, x, n_heads, a=1.0, norm="none", causal=Fals
             _, (_, tape.scales[2 * i + 1]) = layer_norm_forward(h, 0, out=it.feed_in)
         if norm == "post":
             tape.norm(2 * i, h, norms[i, :2])
+        # feed-forward: W2 relu(W1 u + c1) + c2
         np.matmul(inner, it.w, out=it.hidden_by_copy)
         np.maximum(it.hidden, tape.zero, out=it.hidden)
         np.matmul(outer, it.activated, out=tape.z_by_copy)
@@ -164,7 +166,7 @@ def deep_transformer_backward(blocks, cache, dH):
         dqkv, dout, dinner, douter = (W[i] for W in targets)
         if tape.place == "post":
             tape.norm_back(at + 1, norms[i, 2], dnorms[i, 2:])
-        # feed-forward: relu'(z) is 1 or 0
+        # feed-forward, the last sublayer first; relu'(z) is 1 or 0
         np.matmul(tape.d_by_copy, it.activated.mT, out=douter)
         np.matmul(outer[..., :-1].mT, tape.d_by_copy, out=tape.error_by_copy)
         np.greater(it.hidden, tape.zero, out=tape.mark)
@@ -173,7 +175,7 @@ def deep_transformer_backward(blocks, cache, dH):
         np.matmul(inner[..., :-1].mT, tape.error_by_copy, out=tape.z_by_copy)
         step = layer_norm_backward((it.feed_in, tape.scales[at + 1]), z, 0) if before else z
         np.add(times(tape.a, d), step, out=d)
-        # attention
+        # attention: heads = v p gives ∂L/∂v = ∂L/∂heads pᵀ and ∂L/∂p = vᵀ ∂L/∂heads
         if tape.place == "post":
             tape.norm_back(at, norms[i, 0], dnorms[i, :2])
         np.matmul(tape.d_by_copy, it.joined.mT, out=dout)
@@ -185,6 +187,7 @@ def deep_transformer_backward(blocks, cache, dH):
         np.subtract(dp, np.add.reduce(tape.work, 0, out=tape.row), out=dp)
         np.multiply(it.p, scale, out=tape.work)
         np.multiply(dp, tape.work, out=dp)
+        # score = kᵀq: ∂L/∂q = k ∂L/∂score, ∂L/∂k = q (∂L/∂score)ᵀ
         np.matmul(it.k, tape.dp_by_head, out=tape.dq)
         np.matmul(it.q, tape.dp_by_head.mT, out=tape.dk)
         np.matmul(tape.dqkv_by_copy, it.u.mT, out=dqkv)
@@ -200,6 +203,7 @@ def _softmax_over_keys(p, scale, tape):
     np.multiply(p, scale, out=p)
     if tape.hidden is not None:
         np.add(p, tape.hidden, out=p)
+    # a shift by the largest changes no share, and exp cannot overflow
     np.subtract(p, np.maximum.reduce(p, 0, out=tape.row), out=p)
     np.exp(p, out=p)
     np.divide(p, np.add.reduce(p, 0, out=tape.row), out=p)
@@ -296,6 +300,7 @@ class _Tape(Tape):
 
     def norm_back(self, i, gain, into):
         """Send the gradient d back through the norm behind sublayer i, in place."""
+        # y = gain·norm(h) + bias: ∂L/∂gain = Σ d·norm(h), ∂L/∂bias = Σ d, over all positions
         np.add.reduce(self.d * self.normed[i], -1, out=into[0, ..., 0])
         np.add.reduce(self.d, -1, out=into[1, ..., 0])
         np.multiply(self.d, gain, out=self.d)

@@ -3,17 +3,21 @@
 import torch
 from torch import nn
 
-from course_utils import backprop
-from course_utils.blocks import merge_copies
+from course_utils.fast.autograd import DeepNet, run
+from course_utils.fast.transformer_kernel import (
+    DeepBlocks,
+    deep_transformer_backward,
+    deep_transformer_forward,
+)
 from course_utils.transformers.blocks import EncoderBlock
 from course_utils.transformers.sublayers import causal_mask
 from course_utils.wiring import RESIDUAL, Wiring
 
 
-class DeepTransformer(nn.Module):
+class DeepTransformer(DeepNet):
     """Chain `depth` transformer blocks, equal to as many `EncoderBlock`s.
 
-    `backprop.deep_transformer_backward` takes the place of autograd's record of each
+    `transformer_kernel.deep_transformer_backward` takes the place of autograd's record of each
     operation. Copies under `torch.vmap`, as in `training.fit`, run together.
 
     Parameters
@@ -31,7 +35,7 @@ class DeepTransformer(nn.Module):
     Attributes
     ----------
     qkv, out, inner, outer : Parameter, shape (depth, ..., ... + 1)
-        As in `backprop.DeepBlocks`, biases as last columns.
+        As in `transformer_kernel.DeepBlocks`, biases as last columns.
     gate : Parameter, shape (depth, 2), or None
         For attention and feed-forward.
     gain, bias : Parameter, shape (depth, 2, d_model), or None
@@ -76,10 +80,10 @@ class DeepTransformer(nn.Module):
             raise ValueError(f'a deep transformer has norm "none", "pre" or "post", got {wiring}')
         self.n_heads, self.wiring, self.causal = n_heads, wiring, causal
         d_ff = d_ff or 4 * d_model
-        self.qkv = _with_bias(_xavier(depth, 3 * d_model, d_model))
-        self.out = _with_bias(_xavier(depth, d_model, d_model))
-        self.inner = _with_bias(_xavier(depth, d_ff, d_model))
-        self.outer = _with_bias(_xavier(depth, d_model, d_ff))
+        self.qkv = _matrices(depth, 3 * d_model, d_model)
+        self.out = _matrices(depth, d_model, d_model)
+        self.inner = _matrices(depth, d_ff, d_model)
+        self.outer = _matrices(depth, d_model, d_ff)
         self.gate = self.gain = self.bias = None
         if gate is not None:
             self.gate = nn.Parameter(torch.full((depth, 2), float(gate)))
@@ -89,15 +93,22 @@ class DeepTransformer(nn.Module):
 
     def forward(self, h):
         """Map the stream h, shape (..., seq, d_model), to its last state, of the same shape."""
-        options = self.n_heads, self.wiring.a, self.wiring.norm, self.causal
-        weights = [W[None] for W in self._effective()]
-        if self.wiring.norm == "post":
-            weights.append(torch.stack([self.gain, self.bias], 2).flatten(1, 2)[None])
-        x, keep = h.reshape(1, -1, *h.shape[-2:]), torch.is_grad_enabled()
-        return _Deep.apply((*options, keep), [], x, *weights).view_as(h)
+        a, norm, keep = self.wiring.a, self.wiring.norm, torch.is_grad_enabled()
+        options = self.n_heads, a, norm, self.causal, keep
+        weights = self._effective()
+        if norm == "post":  # what stands on the trunk cannot move into a matrix
+            weights.append(torch.stack([self.gain, self.bias], 2).flatten(1, 2))
+        H = run(
+            lambda weights, x: deep_transformer_forward(DeepBlocks(*weights), x, *options),
+            lambda weights, cache, dH: deep_transformer_backward(DeepBlocks(*weights), cache, dH),
+            h.reshape(1, -1, *h.shape[-2:]),
+            *(W[None] for W in weights),
+        )
+        return H.view_as(h)
 
     def _effective(self):
         """Multiply gates, b and what belongs to norms before into the matrices beside them."""
+        # 2i: the matrix behind a sublayer's norm, 2i + 1: the one that ends F
         weights = [self.qkv, self.out, self.inner, self.outer]
         for i in range(2):
             if self.wiring.norm == "pre":
@@ -153,71 +164,15 @@ class DeepTransformer(nn.Module):
                     sublayer.norm.bias.copy_(self.bias[i, j])
         return block
 
-    def first_nonfinite(self, h):
-        """Find the first block that turns finite numbers into infinity or NaN.
-
-        Parameters
-        ----------
-        h : Tensor, shape (..., seq, d_model)
-
-        Returns
-        -------
-        int or None
-            Counted from 0; None where every block's output is finite.
-
-        Examples
-        --------
-        >>> net = DeepTransformer(9, 8, n_heads=2)
-        >>> _ = nn.init.constant_(net.outer[5], torch.inf)
-        >>> net.first_nonfinite(torch.ones(3, 5, 8))
-        5
-        """
-        mask = causal_mask(h.shape[-2]) if self.causal else None
-        with torch.no_grad():
-            for i in range(len(self.qkv)):
-                h = self.block(i)(h, mask=mask)
-                if not h.isfinite().all():
-                    return i
-        return None
+    def _blocks(self):
+        mask = causal_mask if self.causal else lambda seq: None
+        for block in map(self.block, range(len(self.qkv))):
+            yield lambda h, block=block: block(h, mask=mask(h.shape[-2]))
 
 
-def _xavier(depth, d_out, d_in):
-    bound = (6 / (d_in + d_out)) ** 0.5
-    return torch.empty(depth, d_out, d_in).uniform_(-bound, bound)
-
-
-def _with_bias(W):
-    return nn.Parameter(torch.cat([W, torch.zeros(*W.shape[:2], 1)], -1))
-
-
-class _Deep(torch.autograd.Function):
-    """Lets autograd call `backprop.deep_transformer_forward` and `_backward`."""
-
-    @staticmethod
-    def forward(options, kept, x, *weights):
-        blocks = _arrays(*weights)
-        H, cache = backprop.deep_transformer_forward(blocks, x.detach().numpy(), *options)
-        kept.append(cache)
-        return torch.from_numpy(H)
-
-    @staticmethod
-    def setup_context(ctx, inputs, output):
-        ctx.save_for_backward(*inputs[3:])
-        ctx.cache = inputs[1].pop()
-
-    @staticmethod
-    def backward(ctx, dH):
-        blocks = _arrays(*ctx.saved_tensors)
-        dx, gradients = backprop.deep_transformer_backward(blocks, ctx.cache, dH.numpy())
-        dweights = [torch.from_numpy(g) for g in gradients if g is not None]
-        return None, None, torch.from_numpy(dx), *dweights
-
-    @staticmethod
-    def vmap(info, in_dims, options, kept, *inputs):
-        merged = merge_copies(inputs, in_dims[2:], info.batch_size)
-        H = _Deep.apply(options, kept, *merged)
-        return H.unflatten(0, (info.batch_size, -1)), 0
-
-
-def _arrays(*weights):
-    return backprop.DeepBlocks(*(W.detach().numpy() for W in weights))
+def _matrices(depth, d_out, d_in):
+    """Draw W of each layer as `nn.Transformer` does, and append a bias of 0 as last column."""
+    W = torch.empty(depth, d_out, d_in)
+    for layer in W:
+        nn.init.xavier_uniform_(layer)
+    return nn.Parameter(torch.cat([W, torch.zeros(depth, d_out, 1)], -1))

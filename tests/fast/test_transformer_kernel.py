@@ -5,7 +5,12 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from course_utils import backprop
-from course_utils.backprop import DeepBlocks, tapes
+from course_utils.fast import tapes
+from course_utils.fast.transformer_kernel import (
+    DeepBlocks,
+    deep_transformer_backward,
+    deep_transformer_forward,
+)
 from tests.backprop import close, gradients_of
 
 
@@ -64,8 +69,8 @@ def test_a_deep_transformer_equals_autograd(
 ):
     blocks, x, dH = case(seed, norm, copies, depth, batch, seq, n_heads, d, d_ff)
     weights = [W for W in blocks if W is not None]
-    H, cache = backprop.deep_transformer_forward(blocks, x, n_heads, a, norm, causal)
-    dx, gradients = backprop.deep_transformer_backward(blocks, cache, dH)
+    H, cache = deep_transformer_forward(blocks, x, n_heads, a, norm, causal)
+    dx, gradients = deep_transformer_backward(blocks, cache, dH)
     for copy in range(copies):
         arrays = [x[copy], *(W[copy] for W in weights)]
         out, expected = gradients_of(by_torch(n_heads, a, norm, causal), arrays, dH[copy])
@@ -82,8 +87,8 @@ def test_float32_stays_float32_and_arguments_are_left_alone(norm):
     weights = [W.astype(np.float32) for W in blocks if W is not None]
     blocks, x, dH = DeepBlocks(*weights), x.astype(np.float32), dH.astype(np.float32)
     before = [array.copy() for array in (x, dH, *weights)]
-    H, cache = backprop.deep_transformer_forward(blocks, x, 2, norm=norm)
-    dx, gradients = backprop.deep_transformer_backward(blocks, cache, dH)
+    H, cache = deep_transformer_forward(blocks, x, 2, norm=norm)
+    dx, gradients = deep_transformer_backward(blocks, cache, dH)
     parts = (H, dx, *gradients[: len(weights)])
     assert {part.dtype for part in parts} == {np.dtype("float32")}
     after = (x, dH, *weights)
@@ -93,40 +98,38 @@ def test_float32_stays_float32_and_arguments_are_left_alone(norm):
 @pytest.mark.parametrize("norm", ["none", "pre", "post"])
 def test_without_keep_the_values_are_the_same_and_nothing_goes_back(norm):
     blocks, x, dH = case(1, norm)
-    kept, _ = backprop.deep_transformer_forward(blocks, x, 2, norm=norm)
-    H, cache = backprop.deep_transformer_forward(blocks, x, 2, norm=norm, keep=False)
+    kept, _ = deep_transformer_forward(blocks, x, 2, norm=norm)
+    H, cache = deep_transformer_forward(blocks, x, 2, norm=norm, keep=False)
     assert np.array_equal(H, kept)
     with pytest.raises(ValueError, match="keep=True"):
-        backprop.deep_transformer_backward(blocks, cache, dH)
+        deep_transformer_backward(blocks, cache, dH)
 
 
 def test_memory_is_lent_to_the_next_pass_alone_and_can_be_freed():
     blocks, x, dH = case(2)
     expected = [
-        backprop.deep_transformer_backward(
-            blocks, backprop.deep_transformer_forward(blocks, v, 2)[1], dH
-        )[0]
+        deep_transformer_backward(blocks, deep_transformer_forward(blocks, v, 2)[1], dH)[0]
         for v in (x, -x)
     ]
-    caches = [backprop.deep_transformer_forward(blocks, v, 2)[1] for v in (x, -x)]
+    caches = [deep_transformer_forward(blocks, v, 2)[1] for v in (x, -x)]
     for cache, dx in zip(caches, expected, strict=True):
-        assert np.array_equal(backprop.deep_transformer_backward(blocks, cache, dH)[0], dx)
+        assert np.array_equal(deep_transformer_backward(blocks, cache, dH)[0], dx)
     with pytest.raises(ValueError, match="one backward pass"):
-        backprop.deep_transformer_backward(blocks, caches[0], dH)
+        deep_transformer_backward(blocks, caches[0], dH)
     assert tapes.lent() is caches[1]
-    masked = backprop.deep_transformer_forward(blocks, x, 2, causal=True)[0]  # another tape
-    assert not np.allclose(masked, backprop.deep_transformer_forward(blocks, x, 2)[0])
+    masked = deep_transformer_forward(blocks, x, 2, causal=True)[0]  # another tape
+    assert not np.allclose(masked, deep_transformer_forward(blocks, x, 2)[0])
     backprop.free()
     assert tapes.lent() is None
 
 
 def test_large_scores_do_not_overflow():
     blocks, x, _ = case(3)
-    H, _ = backprop.deep_transformer_forward(blocks._replace(qkv=1e4 * blocks.qkv), x, 2)
+    H, _ = deep_transformer_forward(blocks._replace(qkv=1e4 * blocks.qkv), x, 2)
     assert np.isfinite(H).all()
 
 
 def test_heads_that_do_not_fit_are_refused():
     blocks, x, _ = case(0)
     with pytest.raises(ValueError, match="divide d_model=6, got 4"):
-        backprop.deep_transformer_forward(blocks, x, 4)
+        deep_transformer_forward(blocks, x, 4)

@@ -2,7 +2,7 @@ import threading
 
 import pytest
 
-from course_utils.backprop import tapes
+from course_utils.fast import tapes
 
 
 class Roll(tapes.Tape):

@@ -2,9 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from course_utils import backprop
-from course_utils.backprop import Layers
-from course_utils.blocks import DeepStack
+from course_utils.fast import DeepStack, stack_kernel
+from course_utils.fast.stack_kernel import Layers
 from course_utils.wiring import PLAIN, RESIDUAL, Wiring
 from tests.backprop import close
 
@@ -40,13 +39,13 @@ WIRINGS = pytest.mark.parametrize(
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("activation", backprop.ACTIVATIONS)
+@pytest.mark.parametrize("activation", stack_kernel.ACTIVATIONS)
 @pytest.mark.parametrize("gate", [None, 1, 4])
 @WIRINGS
 def test_a_thousand_layers_at_once_equal_autograd(wiring, gate, activation):
     layers, x, dH = deep_case(0, gate=gate)
-    H, cache = backprop.deep_forward(layers, x, wiring, activation=activation)
-    dx, gradients = backprop.deep_backward(layers, cache, dH, wiring)
+    H, cache = stack_kernel.deep_forward(layers, x, wiring, activation=activation)
+    dx, gradients = stack_kernel.deep_backward(layers, cache, dH, wiring)
     for copy in range(len(x)):
         parts = [torch.tensor(t[copy], requires_grad=True) for t in (x, *layers) if t is not None]
         out = deep_by_torch(Layers(*parts[1:]), parts[0], wiring, activation)
@@ -62,8 +61,8 @@ def test_a_thousand_layers_at_once_equal_autograd(wiring, gate, activation):
 @WIRINGS
 def test_a_thousand_layers_at_once_equal_an_ordinary_sequential(wiring, gate):
     layers, x, dH = deep_case(0, gate=gate)
-    H, cache = backprop.deep_forward(layers, x, wiring)
-    dx, gradients = backprop.deep_backward(layers, cache, dH, wiring)
+    H, cache = stack_kernel.deep_forward(layers, x, wiring)
+    dx, gradients = stack_kernel.deep_backward(layers, cache, dH, wiring)
     for copy in range(len(x)):
         deep = DeepStack(37, 4, wiring, gate=None if gate is None else torch.zeros(gate)).double()
         with torch.no_grad():
@@ -83,62 +82,64 @@ def test_a_thousand_layers_at_once_equal_an_ordinary_sequential(wiring, gate):
             assert close(gradients.gate[copy], dgate.numpy(), 1e-10)
 
 
-@pytest.mark.parametrize("activation", backprop.ACTIVATIONS)
+@pytest.mark.parametrize("activation", stack_kernel.ACTIVATIONS)
 def test_deep_passes_keep_float32(activation):
     layers, x, dH = deep_case(0)
     layers = Layers(*(part.astype(np.float32) for part in layers))
     x, dH = x.astype(np.float32), dH.astype(np.float32)
-    H, cache = backprop.deep_forward(layers, x, Wiring(b=0.5), activation=activation)
-    dx, gradients = backprop.deep_backward(layers, cache, dH, Wiring(b=0.5))
+    H, cache = stack_kernel.deep_forward(layers, x, Wiring(b=0.5), activation=activation)
+    dx, gradients = stack_kernel.deep_backward(layers, cache, dH, Wiring(b=0.5))
     assert {part.dtype for part in (H, dx, *gradients)} == {np.dtype("float32")}
 
 
 def test_a_tape_of_relu_is_not_lent_to_tanh():
     layers, x, dH = deep_case(0)
-    expected = backprop.deep_forward(layers, x, RESIDUAL, activation="tanh")[0]
-    _, cache = backprop.deep_forward(layers, x, RESIDUAL)
-    backprop.deep_backward(layers, cache, dH, RESIDUAL)
+    expected = stack_kernel.deep_forward(layers, x, RESIDUAL, activation="tanh")[0]
+    _, cache = stack_kernel.deep_forward(layers, x, RESIDUAL)
+    stack_kernel.deep_backward(layers, cache, dH, RESIDUAL)
     assert np.array_equal(
-        backprop.deep_forward(layers, x, RESIDUAL, activation="tanh")[0], expected
+        stack_kernel.deep_forward(layers, x, RESIDUAL, activation="tanh")[0], expected
     )
 
 
 def test_an_unknown_activation_is_named():
     layers, x, _ = deep_case(0)
     with pytest.raises(ValueError, match="one of relu, tanh, got 'gelu'"):
-        backprop.deep_forward(layers, x, RESIDUAL, activation="gelu")
+        stack_kernel.deep_forward(layers, x, RESIDUAL, activation="gelu")
 
 
 def test_without_keep_the_values_are_the_same_and_nothing_goes_back():
     layers, x, dH = deep_case(1)
-    kept, _ = backprop.deep_forward(layers, x, RESIDUAL)
-    H, cache = backprop.deep_forward(layers, x, RESIDUAL, keep=False)
+    kept, _ = stack_kernel.deep_forward(layers, x, RESIDUAL)
+    H, cache = stack_kernel.deep_forward(layers, x, RESIDUAL, keep=False)
     assert np.array_equal(H, kept)
     with pytest.raises(ValueError, match="keep=True"):
-        backprop.deep_backward(layers, cache, dH, RESIDUAL)
+        stack_kernel.deep_backward(layers, cache, dH, RESIDUAL)
 
 
 def test_a_cache_serves_one_backward_pass():
     layers, x, dH = deep_case(2)
-    _, cache = backprop.deep_forward(layers, x, RESIDUAL)
-    backprop.deep_backward(layers, cache, dH, RESIDUAL)
+    _, cache = stack_kernel.deep_forward(layers, x, RESIDUAL)
+    stack_kernel.deep_backward(layers, cache, dH, RESIDUAL)
     with pytest.raises(ValueError, match="one backward pass"):
-        backprop.deep_backward(layers, cache, dH, RESIDUAL)
+        stack_kernel.deep_backward(layers, cache, dH, RESIDUAL)
 
 
 def test_two_passes_under_way_do_not_share_memory():
     layers, x, dH = deep_case(3)
     expected = [
-        backprop.deep_backward(layers, backprop.deep_forward(layers, v, RESIDUAL)[1], dH, RESIDUAL)
+        stack_kernel.deep_backward(
+            layers, stack_kernel.deep_forward(layers, v, RESIDUAL)[1], dH, RESIDUAL
+        )
         for v in (x, -x)
     ]
-    caches = [backprop.deep_forward(layers, v, RESIDUAL)[1] for v in (x, -x)]
+    caches = [stack_kernel.deep_forward(layers, v, RESIDUAL)[1] for v in (x, -x)]
     for cache, (dx, _) in zip(caches, expected, strict=True):
-        assert np.array_equal(backprop.deep_backward(layers, cache, dH, RESIDUAL)[0], dx)
+        assert np.array_equal(stack_kernel.deep_backward(layers, cache, dH, RESIDUAL)[0], dx)
 
 
 def test_a_dead_relu_passes_no_gradient_at_exactly_zero():
     layers = Layers(np.zeros((1, 2, 3, 4)))
-    _, cache = backprop.deep_forward(layers, np.ones((1, 5, 3)), RESIDUAL)
-    _, gradients = backprop.deep_backward(layers, cache, np.ones((1, 5, 3)), RESIDUAL)
+    _, cache = stack_kernel.deep_forward(layers, np.ones((1, 5, 3)), RESIDUAL)
+    _, gradients = stack_kernel.deep_backward(layers, cache, np.ones((1, 5, 3)), RESIDUAL)
     assert not gradients.W.any()
