@@ -55,8 +55,9 @@ LESSON = 'LESSON = "00_start"\nEXERCISES = ("affine",)\n'
 def course(tmp_path, monkeypatch):
     """Find the exercises of a course that consists of these files."""
 
+    name = f"course_{tmp_path.name}"  # a module of that name stays for the whole run
+
     def found(files):
-        name = f"course_{len(list(tmp_path.iterdir()))}"
         for path, source in files.items():
             file = tmp_path / name / path
             file.parent.mkdir(parents=True, exist_ok=True)

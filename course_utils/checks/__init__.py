@@ -79,8 +79,7 @@ def _load(lesson, name):
     if not isinstance(exercise, Exercise):
         raise Unfinished(f"{path} has no EXERCISE = Exercise(...)")
     for field, wanted in (("name", name), ("lesson", lesson.LESSON)):
-        if getattr(exercise, field) != wanted:
-            came = getattr(exercise, field)
+        if (came := getattr(exercise, field)) != wanted:
             raise Unfinished(f"{path}: expected {field}={wanted!r}, got {came!r}")
     return exercise
 
