@@ -175,7 +175,7 @@ def choice(name, lesson, right, wrong, **fields):
 
 
 def probe_beside(module) -> str:
-    """Read the probe that lies beside an exercise: for ``SkipBlock.py`` ``SkipBlock_probe.py``.
+    """Read the probe that lies beside an exercise: for ``name.py`` that is ``name_probe.py``.
 
     It is read, never imported: it runs where the answer runs, and that may be a sandbox that
     holds no course.
