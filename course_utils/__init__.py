@@ -7,8 +7,8 @@ when they are first used.
 import importlib
 
 _HOMES = {
-    "check": "course_utils.checks.notebook",
-    "hint": "course_utils.checks.notebook",
+    "check": "course_utils.practice.notebook",
+    "hint": "course_utils.practice.notebook",
     "predict": "course_utils.widgets.predict",
     "scorecard": "course_utils.widgets.scorecard",
     "setup": "course_utils.environment",

@@ -324,13 +324,15 @@ RIGHTS = {  # who may import what of the course; a module may always import itse
     "probes": {"blocks", "data", "backprop", "wiring"},
     "plots": set(),
     "diagrams": {"wiring", "plots"},
-    "checks": {"blocks", "backprop", "data", "environment"},
+    "judging": set(),
+    "checks": {"judging", "backprop"},
+    "practice": {"judging", "checks", "environment"},
     "widgets": {
         "probes", "plots", "training", "blocks", "wiring", "data", "diagrams", "checks",
-        "environment", "backprop", "recipes", "resnets", "transformers", "fast",
+        "practice", "environment", "backprop", "recipes", "resnets", "transformers", "fast",
     },
-    "grading": {"checks", "data", "environment"},
-    "authoring": {"asserts", "diagrams", "wiring", "checks"},
+    "grading": {"judging", "checks", "data", "environment"},
+    "authoring": {"asserts", "diagrams", "wiring", "judging"},
     "cli": {"authoring", "grading"},
     "__init__": set(),
 }  # fmt: skip
@@ -341,7 +343,7 @@ LIBRARIES = {  # a library and the only modules that may import it
     "nbgrader": {"authoring"},
     "typer": {"cli"},
 }
-NO_TORCH = {"wiring", "plots", "diagrams", "checks", "backprop"}
+NO_TORCH = {"wiring", "plots", "diagrams", "judging", "checks", "practice", "backprop"}
 
 
 def imports(source):
@@ -370,6 +372,74 @@ def dependencies(room, source):
         if top == "torch" and room in NO_TORCH:
             faults.append(f"{room} imports torch; it has to stay free of it")
     return faults
+
+
+def texts(tree):
+    """Every string in a source that is no docstring."""
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    docs = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, documented) and ast.get_docstring(node, clean=False) is not None
+    }
+    constants = (node for node in ast.walk(tree) if isinstance(node, ast.Constant))
+    return [node for node in constants if isinstance(node.value, str) and id(node) not in docs]
+
+
+def code_in_strings(source):
+    """No string holds lines of Python: what runs elsewhere is a file too, so that ruff reads it."""
+    faults = []
+    for node in texts(ast.parse(source)):
+        try:
+            lines = ast.parse(node.value).body if "\n" in node.value else []
+        except SyntaxError:
+            continue
+        if any(isinstance(line, (ast.FunctionDef, ast.ClassDef, ast.Import)) for line in lines):
+            faults.append(f"line {node.lineno}: a string holds code; make a file of it")
+    return faults
+
+
+def exercise_file(stem, source, named):
+    """A lesson names its exercises; each is the EXERCISE of a file that is named as it is."""
+    found = [
+        node.value
+        for node in ast.parse(source).body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "EXERCISE"
+    ]
+    if (stem in named) != (len(found) == 1):
+        wanted = "one EXERCISE" if stem in named else "a name in the lesson's EXERCISES"
+        return [f"{stem}.py defines {len(found)} EXERCISE: expected {wanted}"]
+    faults = []
+    for call in found:
+        names = [keyword.value for keyword in call.keywords if keyword.arg == "name"]
+        name = ast.literal_eval((call.args or names)[0])
+        if name != stem:
+            faults.append(f"{stem}.py: expected the exercise {stem!r}, got {name!r}")
+    return faults
+
+
+def probe(source):
+    """A probe imports NumPy and torch alone and knows no right value: it runs beside an answer."""
+    faults = [
+        f"a probe imports {name}; it may import numpy and torch"
+        for name in sorted(imports(source))
+        if name.split(".")[0] not in ("numpy", "torch")
+    ]
+    functions = [n.name for n in ast.parse(source).body if isinstance(n, ast.FunctionDef)]
+    if "probe" not in functions:
+        faults.append(f"a probe defines `probe`, got {functions}")
+    return faults + [
+        f"a probe says {word!r}; right values stay with the judge"
+        for word in ("reference", "expected", "EXERCISE")
+        if word in source
+    ]
+
+
+def no_lesson(source, names):
+    """What judges names no lesson and no exercise."""
+    words = re.findall(r"\w+", source)
+    found = [word for word in words if re.match(r"lesson_\d|\d\d_[a-z]", word) or word in names]
+    return [f"judging says {word!r}; it knows no lesson and no exercise" for word in found]
 
 
 def cycles(rights):

@@ -10,8 +10,8 @@ import sys
 
 import numpy as np
 
-from course_utils.checks.protocol import CallFailed, Reply
 from course_utils.grading.channel import decode, encode
+from course_utils.judging.protocol import CallFailed, Reply
 
 
 class OtherProcess:
@@ -49,7 +49,7 @@ def serve():
     """Answer requests, one line each, until the input ends."""
     import torch
 
-    from course_utils.checks.call import local_call
+    from course_utils.judging.call import local_call
 
     replies, sys.stdout = sys.stdout, sys.stderr  # an answer may print
     namespace = {}

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from course_utils.checks import EXERCISES, messages
-from course_utils.checks.call import local_call
-from course_utils.checks.judge import judge
+from course_utils.checks import EXERCISES
+from course_utils.judging import messages
+from course_utils.judging.call import local_call
+from course_utils.judging.judge import judge
 from tests.answers import answers
 from tests.other_process import OtherProcess
 

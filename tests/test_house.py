@@ -1,6 +1,7 @@
 """Every notebook and module keeps the house rules, and every rule can fail."""
 
 import copy
+import importlib
 import subprocess
 import sys
 import tomllib
@@ -104,7 +105,33 @@ def rooms():
 
 @pytest.mark.parametrize(("room", "path"), rooms(), ids=[str(p.name) for _, p in rooms()])
 def test_arrows_run_one_way(room, path):
-    assert house.dependencies(room, path.read_text(encoding="utf-8")) == []
+    source = path.read_text(encoding="utf-8")
+    beside_an_answer = path.stem.endswith("_probe")
+    assert (house.probe(source) if beside_an_answer else house.dependencies(room, source)) == []
+
+
+@pytest.mark.parametrize("path", [p for _, p in rooms()], ids=lambda path: path.name)
+def test_all_code_stands_where_ruff_reads_it(path):
+    assert house.code_in_strings(path.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize("path", [p for _, p in rooms() if p.parent.name.startswith("lesson_")])
+def test_an_exercise_stands_in_a_file_of_its_name(path):
+    lesson = importlib.import_module(f"course_utils.checks.{path.parent.name}")
+    source = path.read_text(encoding="utf-8")
+    assert house.exercise_file(path.stem, source, lesson.EXERCISES) == []
+
+
+@pytest.mark.parametrize("path", [p for room, p in rooms() if room == "judging"])
+def test_judging_knows_no_lesson(path):
+    assert house.no_lesson(path.read_text(encoding="utf-8"), EXERCISES) == []
+
+
+@pytest.mark.parametrize("stem", STEMS)
+def test_exercises_come_in_the_order_of_their_notebook(stem):
+    mine = [name for name, exercise in EXERCISES.items() if exercise.lesson == stem]
+    cells = [cell.id for cell in house.read("solutions", stem).cells]
+    assert [cell.removesuffix("-task") for cell in cells if cell.endswith("-task")] == mine
 
 
 def test_there_is_no_cycle():
@@ -249,6 +276,8 @@ def test_broken_exercises_are_noticed():
         ("blocks", "from course_utils import training"),
         ("backprop", "from course_utils import fast"),
         ("checks", "from course_utils.widgets import panel"),
+        ("checks", "from course_utils.data import digits"),
+        ("judging", "from course_utils.checks import EXERCISES"),
         ("widgets", "from course_utils.grading import sandbox"),
         ("training", "import ipywidgets"),
         ("helpers", ""),
@@ -256,6 +285,47 @@ def test_broken_exercises_are_noticed():
 )
 def test_a_wrong_arrow_is_noticed(room, source):
     assert house.dependencies(room, source) != []
+
+
+PROBE = "import torch\n\n\ndef probe(answer, x):\n    return {'y': answer(x)}\n"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        PROBE.replace("torch", "course_utils.data"),
+        PROBE.replace("probe(", "measure("),
+        PROBE + "    # expected: x",
+    ],
+)
+def test_a_wrong_probe_is_noticed(source):
+    assert house.probe(PROBE) == []
+    assert house.probe(source) != []
+
+
+def test_code_in_a_string_is_noticed():
+    assert house.code_in_strings(f"PROBE = {PROBE!r}") != []
+    assert house.code_in_strings(f"measure(probe={PROBE!r})") != []
+    assert house.code_in_strings(f"{PROBE!r}\nHINT = 'two\\nlines'") == []
+
+
+@pytest.mark.parametrize(
+    ("stem", "source"),
+    [
+        ("affine", "EXERCISE = Exercise(name='afine', lesson=LESSON)"),
+        ("affine", "EXERCISE = choice('afine', LESSON, right='a')"),
+        ("affine", "affine = Exercise(name='affine', lesson=LESSON)"),
+        ("deepen", "EXERCISE = Exercise(name='deepen', lesson=LESSON)"),
+    ],
+)
+def test_a_misnamed_exercise_is_noticed(stem, source):
+    assert house.exercise_file("affine", "EXERCISE = choice('affine', LESSON)", ["affine"]) == []
+    assert house.exercise_file(stem, source, ["affine"]) != []
+
+
+@pytest.mark.parametrize("word", ["lesson_03", "03_signal_at_depth", "affine"])
+def test_a_judge_that_knows_a_lesson_is_noticed(word):
+    assert house.no_lesson(f"name = {word!r}", EXERCISES) != []
 
 
 def test_a_cycle_is_noticed():

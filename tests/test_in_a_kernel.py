@@ -5,7 +5,7 @@ import pytest
 from nbclient.exceptions import DeadKernelError
 from nbconvert.preprocessors import ExecutePreprocessor
 
-from course_utils.checks import progress
+from course_utils.practice import progress
 from tests import house
 
 pytestmark = pytest.mark.slow

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from course_utils import blocks, data, recipes
-from course_utils.checks import EXERCISES, progress
+from course_utils.checks import EXERCISES
+from course_utils.practice import progress
 from course_utils.transformers import EncoderDecoder, cut_skips
 from course_utils.widgets import scorecard as card
 from course_utils.widgets.block_stepper import block_stepper

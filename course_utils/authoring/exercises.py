@@ -3,7 +3,7 @@
 from nbgrader.preprocessors import ClearOutput, ClearSolutions
 
 from course_utils.authoring import notebooks
-from course_utils.checks.call import STUB
+from course_utils.judging.call import STUB
 
 FUNCTION_STUB = f'raise NotImplementedError("{STUB}")'
 

@@ -84,7 +84,8 @@ def settings(kind="bubblewrap", checks=None, seed_file=None, course=COURSE) -> S
     own = private.sources(checks)
     private.cases(own)  # complain now, not in the middle of a run
     package = Path(__file__).resolve().parents[1]
-    code = sorted([*(package / "checks").glob("*.py"), *(package / "grading").glob("*.py")])
+    rooms = ("judging", "checks", "grading")
+    code = [file for room in rooms for file in sorted((package / room).rglob("*.py"))]
     version = hashlib.sha256()
     for file in [*code, package / "data.py", *notebooks]:
         version.update(file.read_bytes())

@@ -12,7 +12,7 @@ import time
 
 import numpy as np
 
-from course_utils.checks.values import Foreign
+from course_utils.judging.values import Foreign
 
 MAX_FRAME = 2**24  # bytes
 MAX_DEPTH = 50
@@ -33,7 +33,7 @@ def encode(value):
     Parameters
     ----------
     value : object
-        As `checks.values.plain` returns it.
+        As `judging.values.plain` returns it.
 
     Returns
     -------

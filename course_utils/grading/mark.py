@@ -11,14 +11,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from course_utils.checks import EXERCISES, messages
-from course_utils.checks.judge import Finding, Verdict, judge
-from course_utils.checks.protocol import CallFailed, Reply, Status
+from course_utils.checks import EXERCISES
 from course_utils.grading import private, sandbox
 from course_utils.grading.channel import ChannelError, decode, encode
 from course_utils.grading.files import Unreadable
 from course_utils.grading.graft import code_cells, graft, lesson_of
 from course_utils.grading.names import clean
+from course_utils.judging import messages
+from course_utils.judging.judge import Finding, Verdict, judge
+from course_utils.judging.protocol import CallFailed, Reply, Status
 
 MAX_NOTES = 50
 

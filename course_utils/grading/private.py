@@ -5,7 +5,7 @@ import hashlib
 from pathlib import Path
 
 from course_utils.checks import EXERCISES
-from course_utils.checks.exercise import Case
+from course_utils.judging.exercise import Case
 
 COURSE_SEED = 20_260  # public, like all else in this repository
 
@@ -21,7 +21,7 @@ def sources(folder):
     ----------
     folder : Path or None
         Holds ``*.py`` files, each with a dict ``CASES``: the name of an exercise → a list of
-        `checks.exercise.Case`.
+        `judging.exercise.Case`.
 
     Returns
     -------
@@ -62,7 +62,7 @@ def cases(files):
 
     Examples
     --------
-    >>> source = "from course_utils.checks.exercise import normal_case\n"
+    >>> source = "from course_utils.judging.exercise import normal_case\n"
     >>> source += "CASES = {'affine': [normal_case('wide', x=(1, 9), W=(2, 9), c=(2,))]}"
     >>> cases((("mine.py", source),))["affine"][0].held_back
     True

@@ -37,7 +37,7 @@ BECOME = "os.setgroups([]); os.setgid({uid}); os.setuid({uid}); "
 # what the zygote is made of: nothing here knows an exercise
 BOOT_MODULES = {
     "": (),
-    "checks/": ("values", "protocol", "call"),
+    "judging/": ("values", "protocol", "call"),
     "grading/": ("channel", "seccomp", "worker"),
 }
 ENVIRONMENT = {

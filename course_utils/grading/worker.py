@@ -27,10 +27,10 @@ import textwrap
 import time
 import types
 
-from course_utils.checks.call import Late, deadline, local_call
-from course_utils.checks.protocol import CallFailed
 from course_utils.grading import seccomp
 from course_utils.grading.channel import ChannelError, decode, encode, receive, send
+from course_utils.judging.call import Late, deadline, local_call
+from course_utils.judging.protocol import CallFailed
 
 PROCESSES, FILE_BYTES, FILES = 24, 2**24, 64
 MEMORY_BYTES = 3 * 2**29  # beyond what Python, NumPy and torch have mapped already

@@ -6,8 +6,9 @@ from base64 import b64encode
 import ipywidgets as W
 from IPython.display import display
 
-from course_utils.checks import EXERCISES, progress
+from course_utils.checks import EXERCISES
 from course_utils.environment import is_static
+from course_utils.practice import progress
 from course_utils.widgets.guard import guarded
 
 

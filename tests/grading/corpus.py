@@ -279,7 +279,7 @@ PATCHED_BUILTINS = lines(
 )
 PATCHED_JUDGE = lines(
     "import sys",
-    "sys.modules['course_utils.checks.judge'].compare = lambda *a: ('correct', '')",
+    "sys.modules['course_utils.judging.judge'].compare = lambda *a: ('correct', '')",
     "def affine(x, W, c):",
     "    return np.zeros((len(x), len(W)))",
 )

@@ -14,8 +14,8 @@ import numpy as np
 import torch  # noqa: F401  # what the notebooks import is imported once, before the forks
 
 from course_utils.checks import EXERCISES
-from course_utils.checks.call import local_call
-from course_utils.checks.judge import judge
+from course_utils.judging.call import local_call
+from course_utils.judging.judge import judge
 from course_utils.widgets import scorecard  # noqa: F401
 from tests.grading.notebooks import LESSON, POINTS
 

@@ -210,7 +210,7 @@ def test_a_learner_can_be_shown_their_results(inbox, tmp_path, capsys):
 
 
 PRIVATE = """
-from course_utils.checks.exercise import normal_case
+from course_utils.judging.exercise import normal_case
 CASES = {"affine": [normal_case("a square", x=(7, 7), W=(7, 7), c=(7,))]}
 """
 
@@ -334,7 +334,8 @@ from course_utils import check, hint, scorecard
 from course_utils.data import digits
 assert digits().x_train.shape == (1437, 64) and check("x") is None
 missing = ("matplotlib", "IPython", "nbformat", "ipywidgets", "joblib", "course_utils.checks",
-    "course_utils.blocks", "course_utils.grading", "course_utils.backprop")
+    "course_utils.judging", "course_utils.practice", "course_utils.blocks",
+    "course_utils.grading", "course_utils.backprop")
 for name in missing:
     try:
         importlib.import_module(name)

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from course_utils.checks.values import Foreign
 from course_utils.grading import channel
 from course_utils.grading.channel import ChannelError, TooLate, decode, encode, receive, send
+from course_utils.judging.values import Foreign
 
 ARRAYS = hnp.arrays(
     st.sampled_from(["f4", "f8", "i2", "i8", "u1", "?", "c16", ">f8"]), hnp.array_shapes(min_dims=0)
