@@ -393,7 +393,7 @@ def one_subject(probes, plots):
     for room, files in (("probes", probes), ("plots", plots)):
         homes.append({name: stem for stem, names in files.items() for name in names})
         both = sorted(set(files) & set(homes[-1]))
-        faults += [f"{room}/{stem}.py has the name of what a file of {room} defines" for stem in both]
+        faults += [f"{room}/{stem}.py bears the name of what {room} offers" for stem in both]
     for name in sorted(homes[0].keys() & homes[1].keys()):
         measured, drawn = homes[0][name], homes[1][name]
         if measured != drawn:

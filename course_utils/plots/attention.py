@@ -116,6 +116,7 @@ def block_stepper(sketches, limits):
 
     return Drawing(figure, (mark, block, *views[0], *views[1]), update)
 
+
 SKETCH = -46, 104, -318, 22  # left, right, bottom, top: 100 to an inch
 
 

@@ -86,6 +86,7 @@ def effective_depth(shares, kept, accuracies, title):
     figure.suptitle(title)
     return figure
 
+
 TOPS = np.array([0.12, 0.16, 0.2, 0.24, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0])  # where an axis may end
 
 

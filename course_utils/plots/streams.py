@@ -116,6 +116,7 @@ def draws(values, title, ylabel):
     ax.set_title(title)
     return figure
 
+
 TERMS = ("shortcut", "branch", "cross term", "sum")
 
 
