@@ -225,8 +225,8 @@ def move_names(names, ends, near):
     --------
     >>> name = name_end(Figure().subplots(), "plain", (0, 0))
     >>> move_names({"plain": name}, {"plain": (3, 1)}, lambda one, other: True)
-    >>> name.xy, name.get_position()
-    ((3, 1), (8, 0))
+    >>> name.xy
+    (3, 1)
     """
     order = sorted(ends, key=lambda name: ends[name][1])
     for i, name in enumerate(order):
@@ -249,8 +249,8 @@ def leave_room(ax, end):
     --------
     >>> ax = Figure().subplots()
     >>> leave_room(ax, 100)
-    >>> ax.get_xlim()
-    (0.0, 180.0)
+    >>> float(ax.get_xlim()[1])
+    180.0
     """
     ax.set_xticks([tick for tick in ax.get_xticks() if 0 <= tick <= end])
     ax.set_xlim(0, 1.8 * end)
