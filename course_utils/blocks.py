@@ -4,11 +4,10 @@
 had from here too.
 """
 
-import importlib
-
 import torch
 from torch import nn
 
+from course_utils import lazy
 from course_utils.wiring import Wiring
 
 
@@ -155,10 +154,7 @@ class Stack(nn.Sequential):
         super().__init__(*(Block(branch, wiring, width) for branch in branches))
 
 
-_HOMES = dict.fromkeys(("DeepStack", "OneLayer", "StochasticDepth"), "course_utils.fast")
-
-
-def __getattr__(name):
-    if name not in _HOMES:
-        raise AttributeError(f"module 'course_utils.blocks' has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+# what is fast stands above what is derived, and keeps its old name here
+__getattr__, _, _ = lazy.attach(
+    __name__, {"fast": ["DeepStack", "OneLayer", "StochasticDepth"]}, root="course_utils"
+)

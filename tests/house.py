@@ -310,19 +310,20 @@ def complete_exercises(nb, exercises):
 # rules for the package
 
 RIGHTS = {  # who may import what of the course; a module may always import itself
+    "lazy": set(),
     "wiring": set(),
     "asserts": set(),
     "environment": {"asserts", "plots"},
     "data": {"environment"},
-    "backprop": {"wiring"},
-    "blocks": {"wiring"},
+    "backprop": {"wiring", "lazy"},
+    "blocks": {"wiring", "lazy"},
     "resnets": {"wiring"},
-    "transformers": {"blocks", "wiring"},
+    "transformers": {"blocks", "wiring", "lazy"},
     "fast": {"backprop", "blocks", "transformers", "wiring"},
     "training": {"fast", "data", "environment"},
     "recipes": {"fast", "wiring"},
-    "probes": {"blocks", "data", "backprop", "wiring"},
-    "plots": set(),
+    "probes": {"data", "backprop", "wiring", "lazy"},
+    "plots": {"lazy"},
     "diagrams": {"wiring", "plots"},
     "judging": set(),
     "checks": {"judging", "backprop"},
@@ -334,7 +335,7 @@ RIGHTS = {  # who may import what of the course; a module may always import itse
     "grading": {"judging", "checks", "data", "environment"},
     "authoring": {"asserts", "diagrams", "wiring", "judging"},
     "cli": {"authoring", "grading"},
-    "__init__": set(),
+    "__init__": {"lazy"},
 }  # fmt: skip
 LIBRARIES = {  # a library and the only modules that may import it
     "ipywidgets": {"widgets"},
@@ -344,6 +345,8 @@ LIBRARIES = {  # a library and the only modules that may import it
     "typer": {"cli"},
 }
 NO_TORCH = {"wiring", "plots", "diagrams", "judging", "checks", "practice", "backprop"}
+LINES = 500  # of one file
+LONG = {"training.py"}  # longer ones, still to be cut along their ideas
 
 
 def imports(source):
@@ -449,6 +452,45 @@ def cycles(rights):
     except graphlib.CycleError as error:
         return error.args[1]
     return []
+
+
+def short_file(name, source):
+    """No file of the package has over 500 lines; `name` is its path below course_utils."""
+    count = len(source.splitlines())
+    return [] if count <= LINES or name in LONG else [f"{name}: at most {LINES} lines, got {count}"]
+
+
+def public(source):
+    """The names without an underscore that a source text defines at its top level."""
+    nodes = ast.parse(source).body
+    names = {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    targets = [target for node in nodes if isinstance(node, ast.Assign) for target in node.targets]
+    names |= {each.id for target in targets for each in ast.walk(target) if hasattr(each, "id")}
+    return {name for name in names if not name.startswith("_")}
+
+
+def subjects(room):
+    """The names that each file of a room defines, by its stem."""
+    files = [path for path in (PACKAGE / room).glob("*.py") if path.stem != "__init__"]
+    return {path.stem: public(path.read_text(encoding="utf-8")) for path in files}
+
+
+def one_subject(probes, plots):
+    """What is measured and drawn under one name has one subject, in both a file of that name.
+
+    `probes` and `plots` map the stem of each file to the names that it defines. No file bears the
+    name of what another defines: the package could not offer both.
+    """
+    faults, homes = [], []
+    for room, files in (("probes", probes), ("plots", plots)):
+        homes.append({name: stem for stem, names in files.items() for name in names})
+        both = sorted(set(files) & set(homes[-1]))
+        faults += [f"{room}/{stem}.py bears the name of what {room} offers" for stem in both]
+    for name in sorted(homes[0].keys() & homes[1].keys()):
+        measured, drawn = homes[0][name], homes[1][name]
+        if measured != drawn:
+            faults.append(f"{name} is measured in probes/{measured}.py, drawn in plots/{drawn}.py")
+    return faults
 
 
 # rules for the ledger of claims

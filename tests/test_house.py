@@ -138,12 +138,40 @@ def test_there_is_no_cycle():
     assert house.cycles(house.RIGHTS) == []
 
 
-def test_importing_the_course_imports_neither_torch_nor_matplotlib():
-    code = (
-        "import sys, course_utils; print([m for m in ('torch', 'matplotlib') if m in sys.modules])"
-    )
+def imported_by(code):
+    code = f"import sys, course_utils; {code}"
+    code += "; print([m for m in ('torch', 'matplotlib') if m in sys.modules])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert run.stdout.strip() == "[]"
+    return run.stdout.strip()
+
+
+def test_importing_the_course_imports_neither_torch_nor_matplotlib():
+    assert imported_by("import course_utils.probes, course_utils.plots") == "[]"
+
+
+NUMPY = ("attention", "maps", "odes", "paths", "scalars", "shattering", "streams")
+
+
+def test_probes_of_numpy_nets_do_without_torch():
+    files = ", ".join(f"course_utils.probes.{subject}" for subject in NUMPY)
+    use = "from course_utils import probes; probes.jacobian_by_differences(abs, probes.descent(1))"
+    assert imported_by(f"import {files}; {use}") == "[]"
+    assert "torch" in imported_by("from course_utils import probes; probes.own_share")
+
+
+def test_figures_do_without_torch():
+    code = "from course_utils import plots; [getattr(plots, name) for name in plots.__all__]"
+    assert imported_by(code) == "['matplotlib']"
+
+
+@pytest.mark.parametrize("path", [path for _, path in rooms()], ids=lambda path: path.name)
+def test_files_are_short(path):
+    name = path.relative_to(house.PACKAGE).as_posix()
+    assert house.short_file(name, path.read_text(encoding="utf-8")) == []
+
+
+def test_what_is_measured_and_drawn_has_one_subject():
+    assert house.one_subject(house.subjects("probes"), house.subjects("plots")) == []
 
 
 @pytest.mark.parametrize("row", CLAIMS["claim"], ids=lambda row: row["id"])
@@ -326,6 +354,23 @@ def test_a_misnamed_exercise_is_noticed(stem, source):
 @pytest.mark.parametrize("word", ["lesson_03", "03_signal_at_depth", "affine"])
 def test_a_judge_that_knows_a_lesson_is_noticed(word):
     assert house.no_lesson(f"name = {word!r}", EXERCISES) != []
+
+
+def test_a_long_file_is_noticed():
+    assert house.short_file("plots/frame.py", "\n" * 501) != []
+    assert house.short_file("plots/frame.py", "\n" * 500) == []
+
+
+@pytest.mark.parametrize(
+    ("probes", "plots"),
+    [
+        ({"streams": {"cosines"}}, {"signals": {"cosines"}}),
+        ({"flow": {"exact_flow"}, "odes": {"flow"}}, {}),
+        ({}, {"draws": {"draws"}}),
+    ],
+)
+def test_a_subject_with_two_names_is_noticed(probes, plots):
+    assert house.one_subject(probes, plots) != []
 
 
 def test_a_cycle_is_noticed():

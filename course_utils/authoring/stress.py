@@ -371,7 +371,7 @@ def main(path, *files):
     *files : Path
         Where to write, such as ``native-3.json``.
     """
-    for name in ("IPython", "torch", "course_utils.plots", "course_utils.training"):
+    for name in ("IPython", "torch", "course_utils.plots.frame", "course_utils.training"):
         importlib.import_module(name)
     context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
     for file in files:

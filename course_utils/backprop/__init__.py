@@ -9,8 +9,7 @@ cache and a gradient. `forward` and `backward` are a stack of two-layer branches
 a branch to the stream with `joined_forward` and `joined_backward`.
 """
 
-import importlib
-
+from course_utils import lazy
 from course_utils.backprop.attention import (
     Attention,
     attention_backward,
@@ -97,10 +96,5 @@ __all__ = [
     "split_heads",
 ]
 
-_HOMES = {"free": "course_utils.fast.tapes"}  # what is fast stands above what is derived
-
-
-def __getattr__(name):
-    if name not in _HOMES:
-        raise AttributeError(f"module 'course_utils.backprop' has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+# what is fast stands above what is derived, and keeps its old name here
+__getattr__, _, _ = lazy.attach(__name__, {"fast.tapes": ["free"]}, root="course_utils")

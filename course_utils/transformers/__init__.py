@@ -5,8 +5,7 @@
 blocks at once, lives in `fast` and can be had from here too.
 """
 
-import importlib
-
+from course_utils import lazy
 from course_utils.transformers.blocks import (
     DecoderBlock,
     DeepNormBlock,
@@ -58,10 +57,5 @@ __all__ = [
     "sinusoids",
 ]
 
-_HOMES = {"DeepTransformer": "course_utils.fast"}
-
-
-def __getattr__(name):
-    if name not in _HOMES:
-        raise AttributeError(f"module 'course_utils.transformers' has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+# what is fast stands above what is derived, and keeps its old name here
+__getattr__, _, _ = lazy.attach(__name__, {"fast": ["DeepTransformer"]}, root="course_utils")

@@ -22,8 +22,8 @@ def lesion_bench(nets, x, y, first=5, many=4, swaps=0):
     Parameters
     ----------
     nets : dict of str to nn.Sequential
-        Each is trained, and made of a layer, a `blocks.DeepStack` and a layer. A name that
-        starts with "plain" is drawn grey.
+        Each is trained, and made of a layer, a `blocks.DeepStack` and a layer. `plots.look`
+        says how a name is drawn.
     x : Tensor or ndarray, shape (batch, features)
     y : Tensor or ndarray, shape (batch,)
         The class of each example.
