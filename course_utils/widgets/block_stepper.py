@@ -5,8 +5,7 @@ import functools
 import numpy as np
 
 from course_utils import backprop, diagrams, plots, probes
-from course_utils.widgets.panel import Panel, slider
-from course_utils.widgets.training_panel import choice
+from course_utils.widgets.panel import Panel, choice, slider
 from course_utils.wiring import Wiring
 
 SEQ, D_MODEL, N_HEADS, D_FF, LAST = 5, 8, 2, 16, 9

@@ -5,8 +5,7 @@ import functools
 import numpy as np
 
 from course_utils import plots, probes
-from course_utils.widgets.panel import Panel, slider
-from course_utils.widgets.training_panel import choice
+from course_utils.widgets.panel import Panel, choice, slider
 
 STEPS = {"1/L": lambda depth: 1 / depth, "1/√L": lambda depth: depth**-0.5, "1": lambda depth: 1.0}
 WEIGHTS = ("shared", "fresh")

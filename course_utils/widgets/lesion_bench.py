@@ -7,8 +7,7 @@ import torch
 
 from course_utils import plots, probes, training
 from course_utils.blocks import DeepStack
-from course_utils.widgets.panel import Panel, slider
-from course_utils.widgets.training_panel import choice
+from course_utils.widgets.panel import Panel, choice, slider
 
 MAX_SWAPS = 40
 

@@ -3,8 +3,7 @@
 import numpy as np
 
 from course_utils import backprop, plots, probes
-from course_utils.widgets.panel import Panel, slider
-from course_utils.widgets.training_panel import choice
+from course_utils.widgets.panel import Panel, choice, slider
 from course_utils.wiring import Wiring
 
 WIDTH, BATCH, SEEDS, MAX_DEPTH = 64, 4, 3, 96

@@ -5,8 +5,7 @@ import functools
 import numpy as np
 
 from course_utils import backprop, plots, probes
-from course_utils.widgets.panel import Panel, slider
-from course_utils.widgets.training_panel import choice
+from course_utils.widgets.panel import Panel, choice, slider
 from course_utils.wiring import Wiring
 
 SEQ, D_MODEL, N_HEADS, SEEDS, MAX_DEPTH = 16, 32, 4, 3, 24

@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from course_utils.blocks import DeepStack
-from course_utils.widgets.panel import slider
-from course_utils.widgets.training_panel import TrainingPanel, choice
+from course_utils.widgets.panel import choice, slider
+from course_utils.widgets.training_panel import TrainingPanel
 from course_utils.wiring import Wiring
 
 WIDTH, MAX_DEPTH = 16, 1202

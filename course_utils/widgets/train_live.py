@@ -1,8 +1,8 @@
 """Train a net of any depth in front of the reader."""
 
 from course_utils.recipes import RECIPES, classifier
-from course_utils.widgets.panel import slider
-from course_utils.widgets.training_panel import TrainingPanel, choice
+from course_utils.widgets.panel import choice, slider
+from course_utils.widgets.training_panel import TrainingPanel
 
 MAX_DEPTH = 100
 

@@ -7,8 +7,7 @@ import torch
 
 from course_utils import data, plots, probes
 from course_utils.transformers import EncoderDecoder
-from course_utils.widgets.panel import Panel, slider
-from course_utils.widgets.training_panel import choice
+from course_utils.widgets.panel import Panel, choice, slider
 
 TESTED = 100
 NUMBERS = 40_318, 507, 12
