@@ -13,7 +13,7 @@ NORMS, MASKS = ("pre", "post"), ("none", "causal")
 LABELS = ("q, k, v", "weigh", "mix"), ("ReLU", "outer")
 
 
-def block_stepper(step=0, norm="pre", mask="none"):
+def block_stepper(step=0, norm="pre", mask="none") -> Panel:
     """Walk through a small transformer block, forward with its tensors, back with the gradient.
 
     The loss is half the squared distance of the output from a fixed random target. The sum of

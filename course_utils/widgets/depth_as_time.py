@@ -14,7 +14,7 @@ NOISE, SEEDS, MAX_DEPTH = 1.0, 8, 128
 DEPTHS = tuple(2**k for k in range(11))
 
 
-def depth_as_time(depth=8, step="1/L", weights="shared"):
+def depth_as_time(depth=8, step="1/L", weights="shared") -> Panel:
     """Choose depth, step and weights; follow 12 points through blocks h ← h + tanh(W h)·dt.
 
     With a step of 1/L the stack runs for the time 1. Where all blocks share W, the error falls

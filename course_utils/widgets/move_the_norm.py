@@ -9,7 +9,7 @@ from course_utils.wiring import Wiring
 WIDTH, BATCH, SEEDS, MAX_DEPTH = 64, 4, 3, 96
 
 
-def move_the_norm(norm="pre", alpha=1.0, b=1.0, depth=MAX_DEPTH):
+def move_the_norm(norm="pre", alpha=1.0, b=1.0, depth=MAX_DEPTH) -> Panel:
     """Choose where the norm sits and how much the stream and the branch count.
 
     Parameters
