@@ -83,7 +83,7 @@ def install(folder) -> Path:
         If it cannot be had; with pip's last words.
     """
     print(f"Installing {NBGRADER} in {folder}, for this run alone: about a minute.", flush=True)
-    venv.create(folder)
+    venv.create(folder, symlinks=True)
     programs = folder / "bin"
     # Python reads this file at its start: what is installed here is there too, the course as well
     (packages,) = folder.glob("lib/python*/site-packages")
