@@ -36,14 +36,14 @@ def test_a_machine_without_a_filter_is_named_once_with_what_is_still_in_force(fo
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
 def test_where_the_filter_is_in_force_nothing_is_said(machine, folder, capsys, monkeypatch):
     monkeypatch.setattr("platform.machine", lambda: machine)
-    assert "filter" not in said(folder, capsys)
+    assert "system calls" not in said(folder, capsys)
 
 
 @pytest.mark.usefixtures("unknown")
 def test_where_there_is_no_wall_at_all_no_filter_is_missed(folder, capsys):
     told = said(folder, capsys, kind="none")
     assert "with your own rights" in told
-    assert "filter" not in told
+    assert "system calls" not in told
 
 
 @pytest.mark.slow
