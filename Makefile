@@ -35,7 +35,6 @@ $(VENV)/.lab: pyproject.toml constraints.txt | $(VENV)/.python
 
 $(VENV)/.test: $(VENV)/.lab
 	$(call step,install the test tools,$(PIP) --editable '.[lab$(comma)test]',$(NETWORK))
-	$(call step,keep nbgrader out of JupyterLab,$(BIN)/course quiet-lab,Report the error above.)
 	@touch $@
 
 $(VENV)/.browser: $(VENV)/.test

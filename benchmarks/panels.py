@@ -27,30 +27,13 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 from tqdm import tqdm
 
+from course_utils.widgets import panels
+from course_utils.widgets.training_panel import TrainingPanel
 from tests.browser.lab import Lab, Server, chromium
 
-TRAINED = ("train_live", "recipe_picker")  # a button trains, no move draws anew
-PANELS = (
-    "descent",
-    "start_from_identity",
-    "variance_ledger",
-    "layer_gradients",
-    "rank_collapse",
-    "move_the_norm",
-    "gradient_norms",
-    "shattered_gradients",
-    "unrolled",
-    "lesion_bench",
-    "depth_as_time",
-    "block_stepper",
-    "which_skip",
-)
-# a lesson hands this one its trained nets; new ones take as long
-NETS = """from course_utils import data, recipes
-
-nets = {name: recipes.classifier(name, 24) for name in ("residual, 1/√L", "pre-norm")}
-"""
-SETTINGS = {"lesion_bench": (NETS, "nets, data.digits().x_test, data.digits().y_test")}
+EVERY = panels()
+# where a button trains, a move draws nothing anew
+PANELS = [name for name in EVERY if name not in panels(TrainingPanel)]
 MOVES, ROUND_TRIP_MS = 30, 120
 # p95 in ms, by who draws the picture and how far the kernel is; CPU of the kernel per move
 BARS = {"browser": {"direct": 33, "far": 33}, "kernel": {"direct": 150, "far": 350}}
@@ -148,11 +131,8 @@ async def _serve(port, delay, ready):
 
 def notebook(names=PANELS) -> nbformat.NotebookNode:
     """Make a notebook with one cell for each panel; the cell's id is the panel's name."""
-    source = "from course_utils.widgets.{0} import {0}\n\n{1}{0}({2})"
-    cells = [
-        v4.new_code_cell(source.format(name, *SETTINGS.get(name, ("", ""))), id=name)
-        for name in names
-    ]
+    source = "from course_utils.widgets import panels\n\npanels()['{}']()"
+    cells = [v4.new_code_cell(source.format(name), id=name) for name in names]
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     return v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
 

@@ -35,7 +35,11 @@ def exercises():
     """Write exercises/ from solutions/, and figure.svg."""
     from course_utils.authoring import exercises, figure
 
-    for path in exercises.write_all():
+    try:
+        written = exercises.write_all()
+    except ValueError as error:  # an answer whose markers are amiss
+        raise SystemExit(str(error)) from None
+    for path in written:
         typer.echo(f"written: {path.name} in {path.parent.name}/")
     figure.write()
 
@@ -94,25 +98,3 @@ def grade(
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl+C: nothing is lost
     sys.exit(command.run(submissions, out, jobs, sandbox, cluster, checks, seed_file, explain))
-
-
-@main.command()
-def quiet_lab():
-    """Switch off nbgrader's extensions of JupyterLab in this environment."""
-    import json
-
-    extensions = ("formgrader", "validate_assignment", "assignment_list", "course_list")
-    off = {f"nbgrader.server_extensions.{name}": False for name in extensions}
-    config = Path(sys.prefix) / "etc" / "jupyter"
-    files = {
-        # read after nbgrader's own file, so it has the last word
-        config / "jupyter_server_config.d" / "zz-course.json": {
-            "ServerApp": {"jpserver_extensions": off}
-        },
-        config / "labconfig" / "page_config.json": {
-            "disabledExtensions": {"@jupyter/nbgrader": True}
-        },
-    }
-    for path, content in files.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

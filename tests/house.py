@@ -341,7 +341,6 @@ LIBRARIES = {  # a library and the only modules that may import it
     "ipywidgets": {"widgets"},
     "matplotlib": {"plots", "diagrams", "widgets"},
     "anywidget": {"widgets"},
-    "nbgrader": {"authoring"},
     "typer": {"cli"},
 }
 NO_TORCH = {"wiring", "plots", "diagrams", "judging", "checks", "practice", "backprop"}
@@ -491,6 +490,29 @@ def one_subject(probes, plots):
         if measured != drawn:
             faults.append(f"{name} is measured in probes/{measured}.py, drawn in plots/{drawn}.py")
     return faults
+
+
+# rules for panels
+
+
+def no_hidden_panel(name, source):
+    """A file that `widgets.PARTS` names makes no panel: no test would reach it."""
+    calls = {ast.unparse(n.func) for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Call)}
+    return [
+        f"widgets/{name}.py makes a {kind} and is in PARTS, so no test reaches it"
+        for kind in ("Panel", "TrainingPanel")
+        if kind in calls
+    ]
+
+
+def own_tests(names, files):
+    """A panel that is drawn in another way than others has tests of its own."""
+    return [
+        f"widgets/{name}.py is not drawn by panel.py, what its moves show is tested nowhere: "
+        f"expected tests/test_{name}.py"
+        for name in names
+        if f"test_{name}.py" not in files
+    ]
 
 
 # rules for the ledger of claims

@@ -10,12 +10,7 @@ def notebook(*cells):
 
 
 def answer(source):
-    cell = v4.new_code_cell(source, id="f-answer")
-    cell.metadata["nbgrader"] = {
-        "grade_id": "f-answer", "schema_version": 3, "solution": True, "grade": False,
-        "locked": False, "task": False,
-    }  # fmt: skip
-    return cell
+    return v4.new_code_cell(source, id="f-answer")
 
 
 def test_an_answer_in_a_function_becomes_a_line_that_raises():
@@ -29,6 +24,38 @@ def test_an_answer_at_top_level_leaves_nothing():
     source = "f = None  # your turn\n### BEGIN SOLUTION\nf = 1\n### END SOLUTION"
     (cell,) = exercises.exercise(notebook(answer(source))).cells
     assert cell.source == "f = None  # your turn"
+
+
+def test_a_class_loses_each_of_its_answers_and_keeps_what_stands_between():
+    body = "        ### BEGIN SOLUTION\n        self.x = 1\n        ### END SOLUTION"
+    source = f"class F:\n    def one(self):\n{body}\n\n    def two(self):\n{body}"
+    (cell,) = exercises.exercise(notebook(answer(source))).cells
+    stub = '        raise NotImplementedError("your turn")'
+    assert cell.source == (f"class F:\n    def one(self):\n{stub}\n\n    def two(self):\n{stub}")
+
+
+BEGIN, END = "    ### BEGIN SOLUTION", "    ### END SOLUTION"
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ([BEGIN, "    return x"], "BEGIN SOLUTION' in line 2, with no '### END SOLUTION' after it"),
+        ([BEGIN, BEGIN, END], "BEGIN SOLUTION' in line 3, inside that of line 2"),
+        ([BEGIN, "    y = x", END, END], "END SOLUTION' in line 5, with no '### BEGIN SOLUTION'"),
+        ([END, BEGIN], "END SOLUTION' in line 2, with no '### BEGIN SOLUTION' before it"),
+        (["    return x"], "there is no '### BEGIN SOLUTION', learners would read the answer"),
+    ],
+    ids=["not ended", "nested", "ended twice", "reversed", "not marked"],
+)
+def test_markers_that_are_amiss_are_refused_with_notebook_and_cell(tmp_path, lines, message):
+    for folder in ("solutions", "exercises"):
+        (tmp_path / folder).mkdir()
+    path = tmp_path / "solutions" / "00_a.ipynb"
+    nbformat.write(notebook(answer("\n".join(["def f(x):", *lines]))), path)
+    with pytest.raises(ValueError, match=f"^solutions/00_a.ipynb, cell f-answer: .*{message}"):
+        exercises.write_all(tmp_path)
+    assert not (tmp_path / "exercises" / "00_a.ipynb").exists()
 
 
 def test_explanations_stay_with_the_solution():

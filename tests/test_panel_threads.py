@@ -17,51 +17,12 @@ import matplotlib.pyplot as plt
 import pytest
 from matplotlib.figure import Figure
 
+from course_utils import widgets
 from course_utils.plots import Drawing
-from course_utils.widgets.block_stepper import block_stepper
-from course_utils.widgets.depth_as_time import depth_as_time
-from course_utils.widgets.descent import descent
-from course_utils.widgets.gradient_norms import gradient_norms
-from course_utils.widgets.layer_gradients import layer_gradients
-from course_utils.widgets.move_the_norm import move_the_norm
 from course_utils.widgets.panel import Panel, slider
-from course_utils.widgets.rank_collapse import rank_collapse
-from course_utils.widgets.shattered_gradients import shattered_gradients
-from course_utils.widgets.start_from_identity import start_from_identity
-from course_utils.widgets.unrolled import unrolled
-from course_utils.widgets.variance_ledger import variance_ledger
-from course_utils.widgets.which_skip import which_skip
-from tests.new_nets import bench_of_new_nets
 
-# for each panel, four values of each of its sliders
-MOVES = {
-    descent: {"learning_rate": [0.05, 0.5, 1.0, 1.7]},
-    start_from_identity: {"b": [0.0, 0.1, 0.5, 1.0], "depth": [1, 4, 8, 12]},
-    variance_ledger: {"b": [0.0, 0.1, 0.5, 1.0], "depth": [1, 10, 20, 50]},
-    layer_gradients: {"a": [0.0, 0.1, 0.5, 1.0], "gamma": [0.2, 0.4, 0.5, 1.0]},
-    shattered_gradients: {"b": [0.1, 0.2, 0.5, 1.0], "depth": [1, 5, 10, 20]},
-    move_the_norm: {
-        "alpha": [0.5, 1.0, 2.0, 4.0],
-        "b": [0.1, 0.5, 1.0, 1.5],
-        "depth": [2, 12, 48, 96],
-    },
-    rank_collapse: {"a": [0.0, 0.5, 0.9, 1.0], "b": [0.1, 0.2, 1.0, 1.5], "depth": [1, 4, 12, 24]},
-    gradient_norms: {
-        "depth": [5, 10, 20, 30],
-        "size": [0.1, 0.5, 0.7, 1.5],
-        "b": [0.0, 0.15, 0.5, 1.0],
-    },
-    bench_of_new_nets: {
-        "first": [1, 5, 12, 24],
-        "many": [0, 4, 12, 24],
-        "swaps": [0, 1, 10, 40],
-    },
-    depth_as_time: {"depth": [1, 8, 64, 128]},
-    unrolled: {"depth": [1, 12, 24, 54], "gain": [0.05, 0.4, 1.0, 1.5]},
-    block_stepper: {"step": [0, 2, 3, 9]},
-    which_skip: {"encoder_attention": [0.0, 0.2, 0.5, 1.0], "decoder_cross": [0.0, 0.3, 0.6, 1.0]},
-}
-every_panel = pytest.mark.parametrize("make", MOVES, ids=lambda make: make.__name__)
+PANELS = widgets.panels()
+every_panel = pytest.mark.parametrize("name", PANELS)
 
 
 @pytest.fixture(autouse=True)
@@ -71,6 +32,24 @@ def _many_turns():
     sys.setswitchinterval(1e-5)
     yield
     sys.setswitchinterval(usual)
+
+
+def places(panel):
+    """Four places of each slider, from end to end; of one with fewer, none."""
+    if hasattr(panel, "controls"):
+        sliders = {name: c for name, c in panel.controls.items() if hasattr(c, "max")}
+        every = {
+            name: [c.min + i * c.step for i in range(1 + round((c.max - c.min) / c.step))]
+            for name, c in sliders.items()
+        }
+    else:
+        every = panel.positions
+    found = {
+        name: [values[i * (len(values) - 1) // 3] for i in range(4)]
+        for name, values in every.items()
+        if len(values) >= 4
+    }
+    return found or pytest.fail("expected a slider with four places or more, got none")
 
 
 def drag(panel, name, value):
@@ -131,29 +110,29 @@ def faults(panel, untouched):
 
 
 @functools.cache
-def in_peace(make):
+def in_peace(name):
     """A panel that one thread alone moves, from test to test."""
-    return make()
+    return PANELS[name]()
 
 
 @pytest.mark.slow
 @every_panel
-def test_drags_and_a_cell_leave_picture_and_sentence_of_what_the_controls_say(make):
-    panel = make()
+def test_drags_and_a_cell_leave_picture_and_sentence_of_what_the_controls_say(name):
+    panel = PANELS[name]()
     for turn in range(12):
-        at_once(panel, drags_and_a_cell(panel, MOVES[make], turn))
-        assert faults(panel, in_peace(make)) == []
+        at_once(panel, drags_and_a_cell(panel, places(panel), turn))
+        assert faults(panel, in_peace(name)) == []
 
 
 @pytest.mark.slow
 @every_panel
-def test_many_threads_that_set_a_panel_raise_nothing(make):
-    panel = make()
-    moves = MOVES[make].items()
-    there = [(by_code, name, *values) for name, values in moves]
-    back = [(by_code, name, *values[::-1]) for name, values in moves]
+def test_many_threads_that_set_a_panel_raise_nothing(name):
+    panel = PANELS[name]()
+    moves = places(panel).items()
+    there = [(by_code, control, *values) for control, values in moves]
+    back = [(by_code, control, *values[::-1]) for control, values in moves]
     at_once(panel, there + back, seconds=1.5)
-    assert faults(panel, in_peace(make)) == []
+    assert faults(panel, in_peace(name)) == []
 
 
 class Slow:
@@ -221,10 +200,10 @@ def reader():
 
 
 @every_panel
-def test_threads_leave_pyplot_alone(make, reader):
-    panel = make()
+def test_threads_leave_pyplot_alone(name, reader):
+    panel = PANELS[name]()
     for turn in range(3):
-        at_once(panel, drags_and_a_cell(panel, MOVES[make], turn))
+        at_once(panel, drags_and_a_cell(panel, places(panel), turn))
     shown(panel)
     assert reader() == []
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from course_utils import blocks, data, recipes
+from course_utils import blocks, data, recipes, widgets
 from course_utils.checks import EXERCISES
 from course_utils.practice import progress
 from course_utils.transformers import EncoderDecoder, cut_skips
@@ -13,10 +13,10 @@ from course_utils.widgets import scorecard as card
 from course_utils.widgets.block_stepper import block_stepper
 from course_utils.widgets.depth_as_time import DEPTHS, depth_as_time
 from course_utils.widgets.descent import descent
-from course_utils.widgets.gradient_norms import gradient_norms
 from course_utils.widgets.layer_gradients import layer_gradients
 from course_utils.widgets.lesion_bench import MAX_SWAPS, lesion_bench
 from course_utils.widgets.move_the_norm import move_the_norm, predicted
+from course_utils.widgets.panel import Panel
 from course_utils.widgets.predict import predict
 from course_utils.widgets.rank_collapse import rank_collapse
 from course_utils.widgets.recipe_picker import recipe_picker
@@ -25,19 +25,12 @@ from course_utils.widgets.start_from_identity import MAX_DEPTH, start_from_ident
 from course_utils.widgets.train_live import train_live
 from course_utils.widgets.training_panel import TrainingPanel
 from course_utils.widgets.unrolled import unrolled
-from course_utils.widgets.variance_ledger import variance_ledger
 from course_utils.widgets.which_skip import which_skip
 from course_utils.wiring import Wiring
 from tests import budget
-from tests.new_nets import bench_of_new_nets
 
-PANELS = [
-    descent, start_from_identity, variance_ledger, layer_gradients, train_live, recipe_picker,
-    rank_collapse, move_the_norm, shattered_gradients,
-    block_stepper,
-    which_skip,
-    unrolled, bench_of_new_nets, depth_as_time,
-]  # fmt: skip
+PANELS = widgets.panels()
+HERE = widgets.panels(Panel)  # drawn by the kernel, not by the browser
 
 
 def drag(panel, name, value):
@@ -77,20 +70,20 @@ def test_dragging_depth_moves_the_lines():
 
 
 @functools.cache  # two of them train, so each is built once
-def built(make):
-    return make()
+def built(name):
+    return PANELS[name]()
 
 
 @pytest.fixture
-def panel(make):
+def panel(name):
     """A panel at its start; a test may move it, and here it is moved back."""
-    panel = built(make)
+    panel = built(name)
     start, said = panel.values, panel.sentence
     yield panel
     assert panel.set(**start).sentence == said
 
 
-@pytest.mark.parametrize("make", PANELS)
+@pytest.mark.parametrize("name", HERE)
 def test_the_frame_stays_where_it_is(panel):
     limits = [(ax.get_xlim(), ax.get_ylim()) for ax in panel.figure.axes]
     sizes = set()
@@ -103,7 +96,7 @@ def test_the_frame_stays_where_it_is(panel):
     assert len(sizes) == 1
 
 
-@pytest.mark.parametrize("make", PANELS)
+@pytest.mark.parametrize("name", HERE)
 def test_every_preset_button_moves_the_controls(panel):
     seen = set()
     for button in panel.children[0].children:
@@ -112,12 +105,12 @@ def test_every_preset_button_moves_the_controls(panel):
     assert len(seen) == len(panel.children[0].children) >= 2
 
 
-@pytest.mark.parametrize("make", PANELS)
+@pytest.mark.parametrize("name", HERE)
 def test_controls_have_names(panel):
     assert all(control.description for control in panel.controls.values())
 
 
-@pytest.mark.parametrize("make", [*PANELS, gradient_norms])
+@pytest.mark.parametrize("name", PANELS)
 def test_static_is_a_picture_and_its_sentence_and_live_adds_the_widget(panel, monkeypatch):
     monkeypatch.setenv("COURSE_STATIC", "1")
     static, _ = panel._repr_mimebundle_()
@@ -134,7 +127,7 @@ def seconds_of_a_move(panel):
     return budget.quickest(lambda: panel.set(**slowest))
 
 
-@pytest.mark.parametrize("make", PANELS)
+@pytest.mark.parametrize("name", HERE)
 def test_a_move_costs_the_kernel_at_most_20_ms(panel):
     assert seconds_of_a_move(panel) < 0.020
 
@@ -350,7 +343,7 @@ def test_random_stacks_share_their_length_as_the_binomial_says(depth, gain):
 
 
 def test_the_lesion_bench_deletes_and_swaps_what_it_says():
-    panel = bench_of_new_nets()
+    panel = PANELS["lesion_bench"]()
     start = r"residual, 1/√L: blocks 5 to 8 deleted: accuracy 0.\d\d; untouched 0.\d\d."
     assert re.fullmatch(start, panel.sentence)
     drag(panel, "swaps", 1)
@@ -519,7 +512,7 @@ def test_bars_show_the_net_with_one_kind_of_skip_removed(sure_of_itself):
 
 
 def test_the_menu_shows_another_number_word_by_word():
-    panel = which_skip(numbers=[40_318, 7])
+    panel = PANELS["which_skip"](numbers=[40_318, 7])
     image, _, _, *texts = panel._drawing.artists
     assert [text.get_text() for text in texts if text.get_text()] == [
         "forty", "thousand", "three", "hundred", "and", "eighteen", *"40318", "end",
@@ -530,4 +523,4 @@ def test_the_menu_shows_another_number_word_by_word():
     assert np.allclose(image.get_array().sum(0), [1, 1, 0, 0, 0, 0])
     assert panel.sentence.endswith("The first digit of 7 looks most at seven.")
     with pytest.raises(ValueError, match="got 100000"):
-        which_skip(numbers=[100_000])
+        PANELS["which_skip"](numbers=[100_000])

@@ -1,29 +1,53 @@
-"""Make exercises from solutions, with nbgrader's markers and preprocessors."""
-
-from nbgrader.preprocessors import ClearOutput, ClearSolutions
+"""Make exercises from solutions: take out what stands between two markers."""
 
 from course_utils.authoring import notebooks
 from course_utils.judging.call import STUB
 
+BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 FUNCTION_STUB = f'raise NotImplementedError("{STUB}")'
 
 
-class ClearAnswers(ClearSolutions):
-    """Take the answers out; what stands outside their markers stays.
+def without_answers(source) -> str:
+    r"""Take the answers out of a cell; what stands outside their markers stays.
 
     A region inside a function becomes a line that raises; a region at top level,
     which assigns a value, leaves nothing behind but the line above it.
-    """
 
-    def preprocess_cell(self, cell, resources, cell_index):
-        """Clear one cell."""
-        lines = cell.source.splitlines()
-        begins = [line for line in lines if self.begin_solution_delimeter in line]
-        top_level = bool(begins) and not begins[0].startswith(" ")
-        self.code_stub = {"python": "" if top_level else FUNCTION_STUB}
-        cell, resources = super().preprocess_cell(cell, resources, cell_index)
-        cell.source = cell.source.rstrip("\n")
-        return cell, resources
+    Parameters
+    ----------
+    source : str
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    ValueError
+        If markers do not come in turn, one `BEGIN` and one `END`.
+
+    Examples
+    --------
+    >>> without_answers("guess = None\n### BEGIN SOLUTION\nguess = 3\n### END SOLUTION")
+    'guess = None'
+    """
+    kept, begun = [], 0
+    for number, line in enumerate(source.split("\n"), start=1):
+        if BEGIN in line:
+            if begun:
+                raise ValueError(f"'{BEGIN}' in line {number}, inside that of line {begun}")
+            begun = number
+            if indent := line[: len(line) - len(line.lstrip())]:
+                kept.append(indent + FUNCTION_STUB)
+        elif END in line:
+            if not begun:
+                raise ValueError(f"'{END}' in line {number}, with no '{BEGIN}' before it")
+            begun = 0
+        elif not begun:
+            kept.append(line)
+    if begun:
+        raise ValueError(f"'{BEGIN}' in line {begun}, with no '{END}' after it")
+    return "\n".join(kept).rstrip("\n")
 
 
 def exercise(solution):
@@ -38,11 +62,21 @@ def exercise(solution):
     -------
     NotebookNode
         With the same cell ids.
+
+    Raises
+    ------
+    ValueError
+        If an answer is not marked, or not as it should be; it names the cell.
     """
     made = notebooks.nbformat.from_dict(solution)
     made.cells = [c for c in made.cells if "solution" not in c.metadata.get("tags", [])]
-    for preprocessor in (ClearAnswers(), ClearOutput()):
-        made, _ = preprocessor.preprocess(made, {})
+    for cell in made.cells:
+        try:
+            if cell.id.endswith("-answer") and BEGIN not in cell.source:
+                raise ValueError(f"there is no '{BEGIN}', learners would read the answer")
+            cell.source = without_answers(cell.source)
+        except ValueError as error:
+            raise ValueError(f"cell {cell.id}: {error}") from None
     return made
 
 
@@ -57,13 +91,22 @@ def write_all(root=notebooks.ROOT) -> list:
     -------
     list of Path
         The files that were not up to date.
+
+    Raises
+    ------
+    ValueError
+        If an answer is not marked as it should be; it names notebook and cell.
     """
     stale = []
     solutions = sorted((root / "solutions").glob("*.ipynb"))
     for source in solutions:
         solution = notebooks.read(source)
+        try:
+            made = exercise(solution)
+        except ValueError as error:
+            raise ValueError(f"solutions/{source.name}, {error}") from None
         targets = {
-            root / "exercises" / source.name: notebooks.text(exercise(solution), False),
+            root / "exercises" / source.name: notebooks.text(made, False),
             source: notebooks.text(solution, False),
         }
         for path, text in targets.items():

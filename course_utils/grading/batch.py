@@ -6,6 +6,7 @@ import hashlib
 import json
 import multiprocessing
 import os
+import platform
 import tempfile
 import threading
 import time
@@ -98,6 +99,32 @@ def settings(kind="bubblewrap", checks=None, seed_file=None, course=COURSE) -> S
         private=own,
         version=version.hexdigest(),
     )
+
+
+def machines(cluster=None) -> set:
+    """Name the kinds of machine that submissions will run on.
+
+    Parameters
+    ----------
+    cluster : str, optional
+        See `grade`.
+
+    Returns
+    -------
+    set of str
+        As `platform.machine` names them.
+
+    Raises
+    ------
+    OSError
+        If the scheduler does not answer.
+    """
+    if cluster is None:
+        return {platform.machine()}
+    from distributed import Client
+
+    with Client(cluster, timeout=30) as client:
+        return set(client.run(platform.machine).values())
 
 
 def grade(source, out, settings, jobs=-1, cluster=None):

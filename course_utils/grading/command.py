@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from course_utils.grading import batch, report
+from course_utils.grading import batch, report, seccomp
 from course_utils.grading.files import Unreadable
 from course_utils.grading.private import PrivateError
 from course_utils.grading.sandbox import SandboxUnavailable
@@ -11,6 +11,13 @@ from course_utils.grading.sandbox import SandboxUnavailable
 NO_WALL = (
     "--sandbox none: submissions run with your own rights. They can read and delete your files "
     "and use your network."
+)
+NO_FILTER = (
+    "The filter of system calls is not in force: it is written for {known}, this is {machine}. "
+    "An answer may trace its own processes, make namespaces and call what has a history of holes "
+    "in the kernel. Still in force: no network, no home, few files and those read-only, a user "
+    "without rights, other submissions out of sight, limits on time, memory and processes. Keep "
+    "the kernel patched; for exams use one of the machines above."
 )
 
 
@@ -41,6 +48,9 @@ def run(submissions, out, jobs, kind, cluster, checks, seed_file, explain) -> in
     out = Path(out)
     try:
         settings = batch.settings(kind, checks, seed_file)
+        if kind == "bubblewrap" and (bare := batch.machines(cluster) - seccomp.TABLES.keys()):
+            names = " and ".join(seccomp.TABLES), " and ".join(sorted(bare))
+            print(NO_FILTER.format(known=names[0], machine=names[1]), file=sys.stderr)
         entries, marked = batch.grade(submissions, out, settings, jobs, cluster)
         counts = report.write(entries, out, settings)
     except (batch.GradingError, PrivateError, SandboxUnavailable, Unreadable, OSError) as error:

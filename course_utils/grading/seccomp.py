@@ -88,6 +88,8 @@ def program(machine):
 def install(libc):
     """Put the filter on this process and all that it will fork; it cannot be taken off.
 
+    On a machine without a table nothing is refused: `course grade` says so when it begins.
+
     Parameters
     ----------
     libc : ctypes.CDLL

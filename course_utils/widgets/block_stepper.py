@@ -5,8 +5,7 @@ import functools
 import numpy as np
 
 from course_utils import backprop, diagrams, plots, probes
-from course_utils.widgets.panel import Panel, slider
-from course_utils.widgets.training_panel import choice
+from course_utils.widgets.panel import Panel, choice, slider
 from course_utils.wiring import Wiring
 
 SEQ, D_MODEL, N_HEADS, D_FF, LAST = 5, 8, 2, 16, 9
@@ -14,7 +13,7 @@ NORMS, MASKS = ("pre", "post"), ("none", "causal")
 LABELS = ("q, k, v", "weigh", "mix"), ("ReLU", "outer")
 
 
-def block_stepper(step=0, norm="pre", mask="none"):
+def block_stepper(step=0, norm="pre", mask="none") -> Panel:
     """Walk through a small transformer block, forward with its tensors, back with the gradient.
 
     The loss is half the squared distance of the output from a fixed random target. The sum of

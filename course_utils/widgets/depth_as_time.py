@@ -5,8 +5,7 @@ import functools
 import numpy as np
 
 from course_utils import plots, probes
-from course_utils.widgets.panel import Panel, slider
-from course_utils.widgets.training_panel import choice
+from course_utils.widgets.panel import Panel, choice, slider
 
 STEPS = {"1/L": lambda depth: 1 / depth, "1/√L": lambda depth: depth**-0.5, "1": lambda depth: 1.0}
 WEIGHTS = ("shared", "fresh")
@@ -15,7 +14,7 @@ NOISE, SEEDS, MAX_DEPTH = 1.0, 8, 128
 DEPTHS = tuple(2**k for k in range(11))
 
 
-def depth_as_time(depth=8, step="1/L", weights="shared"):
+def depth_as_time(depth=8, step="1/L", weights="shared") -> Panel:
     """Choose depth, step and weights; follow 12 points through blocks h ← h + tanh(W h)·dt.
 
     With a step of 1/L the stack runs for the time 1. Where all blocks share W, the error falls

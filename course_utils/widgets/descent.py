@@ -6,7 +6,7 @@ from course_utils.widgets.panel import Panel, slider
 CURVATURE = 1.0
 
 
-def descent(learning_rate=0.4):
+def descent(learning_rate=0.4) -> Panel:
     """Move the learning rate of gradient descent on L(w) = ½ w².
 
     Parameters

@@ -7,6 +7,7 @@ measures every position of the sliders once and sends the result along.
 import functools
 import threading
 from pathlib import Path
+from typing import ClassVar
 
 import anywidget
 import numpy as np
@@ -104,6 +105,8 @@ class _Drawing(anywidget.AnyWidget):
 class GradientNorms(Still):
     """Show both profiles; made by `gradient_norms`."""
 
+    positions: ClassVar = {"depth": DEPTHS, "size": SIZES, "b": GAINS}  # of the sliders
+
     def __init__(self, **values):
         setting = {
             "depths": DEPTHS,
@@ -122,7 +125,7 @@ class GradientNorms(Still):
     @property
     def values(self) -> dict:
         """Positions of the sliders, by name."""
-        return {name: getattr(self._drawing, name) for name in ("depth", "size", "b")}
+        return {name: getattr(self._drawing, name) for name in self.positions}
 
     def set(self, **values):
         """Move the sliders.
@@ -142,10 +145,9 @@ class GradientNorms(Still):
         ValueError
             If a name is not one of the three, or a slider has no such position.
         """
-        positions = {"depth": DEPTHS, "size": SIZES, "b": GAINS}
         for name, value in values.items():
-            if value not in positions.get(name, ()):
-                have = positions.get(name, list(positions))
+            if value not in self.positions.get(name, ()):
+                have = self.positions.get(name, list(self.positions))
                 raise ValueError(f"{name} takes one of {have}, got {value!r}")
         with self._lock, self._drawing.hold_sync():
             for name, value in values.items():

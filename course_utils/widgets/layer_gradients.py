@@ -13,7 +13,7 @@ MAX_BLOCKS = 27
 FACTOR = (np.pi / (np.pi - 1)) ** 0.5  # of a plain layer with batch norm and ReLU
 
 
-def layer_gradients(a=0.0, gamma=1.0, blocks=MAX_BLOCKS):
+def layer_gradients(a=0.0, gamma=1.0, blocks=MAX_BLOCKS) -> Panel:
     """Move the shortcut's gain and the last norm's γ; see the gradient of an untrained net.
 
     Parameters

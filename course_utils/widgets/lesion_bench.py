@@ -5,15 +5,14 @@ from copy import deepcopy
 import numpy as np
 import torch
 
-from course_utils import plots, probes, training
+from course_utils import data, plots, probes, recipes, training
 from course_utils.fast import DeepStack
-from course_utils.widgets.panel import Panel, slider
-from course_utils.widgets.training_panel import choice
+from course_utils.widgets.panel import Panel, choice, slider
 
 MAX_SWAPS = 40
 
 
-def lesion_bench(nets, x, y, first=5, many=4, swaps=0):
+def lesion_bench(nets, x, y, first=5, many=4, swaps=0) -> Panel:
     """Choose a net, the blocks to delete and how often two neighbours change places.
 
     Nothing is trained again. Blocks past the end of a net are not there to be deleted. The swaps
@@ -50,8 +49,8 @@ def lesion_bench(nets, x, y, first=5, many=4, swaps=0):
 
     Examples
     --------
-    >>> from course_utils.recipes import classifier
-    >>> panel = lesion_bench({"ReZero": classifier("ReZero", 4)}, np.ones((2, 64)), np.zeros(2))
+    >>> nets = {"ReZero": recipes.classifier("ReZero", 4)}
+    >>> panel = lesion_bench(nets, np.ones((2, 64)), np.zeros(2))
     >>> panel.set(first=2, many=9).sentence[:31]
     'ReZero: blocks 2 to 4 deleted: '
     """
@@ -88,6 +87,20 @@ def lesion_bench(nets, x, y, first=5, many=4, swaps=0):
             "40 swaps": spared | {"swaps": 40},
         },
     )
+
+
+def example() -> Panel:
+    """Make a bench of three nets that have learnt nothing, one of them shallower.
+
+    Returns
+    -------
+    Panel
+    """
+    depths = {"residual, 1/√L": 24, "plain, He": 24, "pre-norm": 6}
+    with torch.random.fork_rng(devices=[]):  # the notebook's own draws stay as they are
+        torch.manual_seed(0)
+        nets = {name: recipes.classifier(name, depth) for name, depth in depths.items()}
+    return lesion_bench(nets, data.digits().x_test, data.digits().y_test)
 
 
 def _checked(name, net):

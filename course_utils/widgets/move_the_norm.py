@@ -3,14 +3,13 @@
 import numpy as np
 
 from course_utils import backprop, plots, probes
-from course_utils.widgets.panel import Panel, slider
-from course_utils.widgets.training_panel import choice
+from course_utils.widgets.panel import Panel, choice, slider
 from course_utils.wiring import Wiring
 
 WIDTH, BATCH, SEEDS, MAX_DEPTH = 64, 4, 3, 96
 
 
-def move_the_norm(norm="pre", alpha=1.0, b=1.0, depth=MAX_DEPTH):
+def move_the_norm(norm="pre", alpha=1.0, b=1.0, depth=MAX_DEPTH) -> Panel:
     """Choose where the norm sits and how much the stream and the branch count.
 
     Parameters

@@ -169,10 +169,31 @@ def slider(label, value, minimum, maximum, step, readout_format=".2f"):
     -------
     Widget
     """
-    layout, style = W.Layout(width="min(100%, 520px)"), {"description_width": "130px"}
-    common = {"description": label, "layout": layout, "style": style}
+    common = _look(label)
     if isinstance(step, int):
         return W.IntSlider(value, minimum, maximum, step, **common)
     return W.FloatSlider(
         value, min=minimum, max=maximum, step=step, readout_format=readout_format, **common
     )
+
+
+def choice(label, value, options):
+    """Make one labelled menu.
+
+    Parameters
+    ----------
+    label : str
+        Read out by a screen reader.
+    value : object
+    options : sequence
+
+    Returns
+    -------
+    Widget
+    """
+    return W.Dropdown(options=list(options), value=value, **_look(label))
+
+
+def _look(label):
+    layout, style = W.Layout(width="min(100%, 520px)"), {"description_width": "130px"}
+    return {"description": label, "layout": layout, "style": style}

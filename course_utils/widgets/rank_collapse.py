@@ -5,15 +5,14 @@ import functools
 import numpy as np
 
 from course_utils import backprop, plots, probes
-from course_utils.widgets.panel import Panel, slider
-from course_utils.widgets.training_panel import choice
+from course_utils.widgets.panel import Panel, choice, slider
 from course_utils.wiring import Wiring
 
 SEQ, D_MODEL, N_HEADS, SEEDS, MAX_DEPTH = 16, 32, 4, 3, 24
 NORMS, FEED = ("none", "pre", "post"), ("no", "yes")
 
 
-def rank_collapse(a=1.0, b=1.0, norm="none", feed_forward="no", depth=MAX_DEPTH):
+def rank_collapse(a=1.0, b=1.0, norm="none", feed_forward="no", depth=MAX_DEPTH) -> Panel:
     """Choose the wiring of random attention layers; see how fast their tokens become the same.
 
     Parameters

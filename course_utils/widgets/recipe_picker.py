@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from course_utils.fast import DeepStack
-from course_utils.widgets.panel import slider
-from course_utils.widgets.training_panel import TrainingPanel, choice
+from course_utils.widgets.panel import choice, slider
+from course_utils.widgets.training_panel import TrainingPanel
 from course_utils.wiring import Wiring
 
 WIDTH, MAX_DEPTH = 16, 1202
@@ -15,7 +15,9 @@ GATES = {"none": None, "starts at 0 (ReZero)": 0.0, "starts at 0.0001": 1e-4, "s
 GAINS = {"1": lambda L: 1.0, "1/√L": lambda L: L**-0.5, "1/L": lambda L: 1 / L}
 
 
-def recipe_picker(gate="none", b="1/L", norm="none", depth=MAX_DEPTH, learning_rate=3e-3):
+def recipe_picker(
+    gate="none", b="1/L", norm="none", depth=MAX_DEPTH, learning_rate=3e-3
+) -> TrainingPanel:
     """Choose gate, branch gain and norm of a deep net; see its start, and train it for 60 steps.
 
     Parameters
@@ -61,6 +63,16 @@ def recipe_picker(gate="none", b="1/L", norm="none", depth=MAX_DEPTH, learning_r
         },
         steps=60,
     )
+
+
+def example() -> TrainingPanel:
+    """Begin with few blocks, which train in a moment.
+
+    Returns
+    -------
+    TrainingPanel
+    """
+    return recipe_picker(depth=20)
 
 
 def _stack(chosen):

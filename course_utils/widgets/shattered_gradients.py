@@ -11,7 +11,7 @@ LINE = np.linspace(-2, 2, POINTS, dtype=np.float32)
 NEAR = POINTS // 16  # points that lie a quarter apart
 
 
-def shattered_gradients(a=0.0, b=1.0, depth=20):
+def shattered_gradients(a=0.0, b=1.0, depth=20) -> Panel:
     """Move the gains and the depth; see dy/dx along a line, and how alike two gradients are.
 
     Parameters

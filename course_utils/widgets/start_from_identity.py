@@ -12,7 +12,7 @@ from course_utils.wiring import Wiring
 MAX_DEPTH = 12
 
 
-def start_from_identity(b=0.1, depth=8, seed=1):
+def start_from_identity(b=0.1, depth=8, seed=1) -> Panel:
     """Move branch gain and depth; push a grid of the plane through both stacks.
 
     Both stacks hold the same branches F; the plain one has a = 0, the residual

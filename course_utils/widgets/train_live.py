@@ -1,13 +1,13 @@
 """Train a net of any depth in front of the reader."""
 
 from course_utils.recipes import RECIPES, classifier
-from course_utils.widgets.panel import slider
-from course_utils.widgets.training_panel import TrainingPanel, choice
+from course_utils.widgets.panel import choice, slider
+from course_utils.widgets.training_panel import TrainingPanel
 
 MAX_DEPTH = 100
 
 
-def train_live(recipe="plain, He", depth=50, learning_rate=1e-3):
+def train_live(recipe="plain, He", depth=50, learning_rate=1e-3) -> TrainingPanel:
     """Choose recipe, depth and learning rate, and train three seeds for 150 steps.
 
     Parameters
@@ -45,6 +45,16 @@ def train_live(recipe="plain, He", depth=50, learning_rate=1e-3):
             "ReZero": values | {"recipe": "ReZero", "depth": 100},
         },
     )
+
+
+def example() -> TrainingPanel:
+    """Begin with two layers, which train in a moment.
+
+    Returns
+    -------
+    TrainingPanel
+    """
+    return train_live(depth=2)
 
 
 def _layers(depth):

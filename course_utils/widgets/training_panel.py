@@ -116,23 +116,3 @@ class TrainingPanel(Panel):
 
 def _array(curve):
     return np.array(curve, float).reshape(-1, len(SEEDS))
-
-
-def choice(label, value, options):
-    """Make one labelled menu.
-
-    Parameters
-    ----------
-    label : str
-        Read out by a screen reader.
-    value : object
-    options : sequence
-
-    Returns
-    -------
-    Widget
-    """
-    layout, style = W.Layout(width="min(100%, 520px)"), {"description_width": "130px"}
-    return W.Dropdown(
-        options=list(options), value=value, description=label, layout=layout, style=style
-    )

@@ -10,7 +10,7 @@ from course_utils.widgets.panel import Panel, slider
 MAX_DEPTH, WIDTH, SEEDS, VECTORS = 54, 16, 3, 8
 
 
-def unrolled(depth=24, gain=0.4):
+def unrolled(depth=24, gain=0.4) -> Panel:
     """Move depth and gain; see how many paths have each length, and what they carry.
 
     The thin marks are measured: three stacks of random linear branches of width 16, each with

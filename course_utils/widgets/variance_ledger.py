@@ -9,7 +9,7 @@ from course_utils.wiring import Wiring
 WIDTH, SEEDS, BATCH, MAX_DEPTH = 32, 12, 4, 50
 
 
-def variance_ledger(a=1.0, b=1.0, g=1.0, depth=20, ends_in_relu=0):
+def variance_ledger(a=1.0, b=1.0, g=1.0, depth=20, ends_in_relu=0) -> Panel:
     """Move the gains; split each block's squared length, and follow it through the stack.
 
     Parameters

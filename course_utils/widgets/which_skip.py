@@ -7,8 +7,7 @@ import torch
 
 from course_utils import data, plots, probes
 from course_utils.transformers import EncoderDecoder
-from course_utils.widgets.panel import Panel, slider
-from course_utils.widgets.training_panel import choice
+from course_utils.widgets.panel import Panel, choice, slider
 
 TESTED = 100
 NUMBERS = 40_318, 507, 12
@@ -22,23 +21,22 @@ KINDS = {  # control: what it is called, the stack, the sublayer
 
 
 def which_skip(
-    net=None,
+    net,
     numbers=NUMBERS,
     encoder_attention=1.0,
     encoder_feed=1.0,
     decoder_attention=1.0,
     decoder_cross=1.0,
     decoder_feed=1.0,
-):
+) -> Panel:
     """Weaken the skips of a trained encoder-decoder, without training it again.
 
     It counts how many of the first 100 test numbers the net writes without a mistake.
 
     Parameters
     ----------
-    net : transformers.EncoderDecoder, optional
-        Trained on `data.numbers_task`; a copy is used. If not given, one that is *not* trained
-        and gets every number wrong: for tests and benchmarks, which need no more.
+    net : transformers.EncoderDecoder
+        Trained on `data.numbers_task`; a copy is used.
     numbers : sequence of int
         For the menu of numbers whose cross-attention is shown: the mean over the heads of the
         last decoder block.
@@ -60,10 +58,10 @@ def which_skip(
 
     Examples
     --------
-    >>> which_skip(decoder_cross=0.0).sentence[:59]
+    >>> example(decoder_cross=0.0).sentence[:59]
     'Decoder cross-attention at 0.00: 0 of 100 numbers right; in'
     """
-    net = _untrained() if net is None else copy.deepcopy(net).eval()
+    net = copy.deepcopy(net).eval()
     task = data.numbers()
     x, y = _batch(task.words_test[:TESTED], task.digits_test[:TESTED])
     shown = {
@@ -126,6 +124,24 @@ def which_skip(
     )
 
 
+def example(**values) -> Panel:
+    """Show a net that has learnt nothing and gets every number wrong.
+
+    Parameters
+    ----------
+    **values
+        As in `which_skip`.
+
+    Returns
+    -------
+    Panel
+    """
+    with torch.random.fork_rng(devices=[]):  # the notebook's own draws stay as they are
+        torch.manual_seed(0)
+        net = EncoderDecoder(len(data.WORDS), len(data.DIGITS), 8, 32, n_heads=4, depth=2)
+    return which_skip(net, **values)
+
+
 def _opening(gains):
     """Name the kinds whose gain is not 1."""
     if len(set(gains)) == 1:
@@ -143,9 +159,3 @@ def _batch(words, digits):
 
 def _labels(number):
     return data.spell(number), [*str(number), "end"]
-
-
-def _untrained():
-    with torch.random.fork_rng(devices=[]):  # the notebook's own draws stay as they are
-        torch.manual_seed(0)
-        return EncoderDecoder(len(data.WORDS), len(data.DIGITS), 8, 32, n_heads=4, depth=2).eval()

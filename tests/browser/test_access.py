@@ -3,13 +3,13 @@
 import nbformat
 import pytest
 
-from benchmarks.panels import PANELS, TRAINED, notebook
+from benchmarks.panels import EVERY, notebook
+from course_utils import widgets
 from tests.browser.conftest import new_lab
 
 sync_playwright = pytest.importorskip("axe_playwright_python.sync_playwright")
 pytestmark = pytest.mark.browser
 THEMES = {"JupyterLab Light": "true", "JupyterLab Dark": "false"}
-EVERY = (*TRAINED, *PANELS)
 AS_SVG = "gradient_norms"
 PICTURE = ".course-guarded :is(img, svg)"
 
@@ -62,6 +62,10 @@ def faults(lab, cell):
 @pytest.mark.parametrize("name", EVERY)
 def test_axe_finds_no_serious_fault_in_a_panel(panels, name):
     assert faults(panels, name) == []
+
+
+def test_every_panel_there_is_has_a_cell_on_the_page():
+    assert [cell.id for cell in notebook(EVERY).cells] == list(widgets.panels())
 
 
 @pytest.mark.parametrize(
