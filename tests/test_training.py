@@ -7,6 +7,8 @@ from course_utils import training
 from course_utils.blocks import Stack
 from course_utils.data import digits_task
 from course_utils.fast import DeepStack, tapes
+from course_utils.training import divergence
+from course_utils.training.adam import Adam
 from course_utils.wiring import RESIDUAL
 
 TARGET = torch.tensor([[1.0, 2.0], [-1.0, 0.5]])
@@ -149,21 +151,21 @@ def test_deep_copies_are_the_same_to_the_last_bit_whatever_rates_run_beside_them
 
 
 def test_a_long_gradient_is_clipped_for_each_copy_by_itself():
-    adam = training._Adam(torch.zeros(2, 4), torch.ones(2), clip=1.0)
+    adam = Adam(torch.zeros(2, 4), torch.ones(2), clip=1.0)
     adam.take([torch.tensor([[3.0, 0, 0, 4.0], [0.3, 0, 0, 0.4]])])
     adam.step()
     assert torch.allclose(adam.g.norm(dim=1), torch.tensor([1.0, 0.5]))
 
 
 def test_a_gradient_whose_square_overflows_is_clipped_and_not_lost():
-    adam = training._Adam(torch.zeros(2, 2), torch.ones(2), clip=1.0)
+    adam = Adam(torch.zeros(2, 2), torch.ones(2), clip=1.0)
     adam.take([torch.tensor([[3e29, 4e29], [0.3, 0.4]])])
     adam.step()
     assert torch.allclose(adam.g, torch.tensor([[0.6, 0.8], [0.3, 0.4]]))
 
 
 def test_warm_up_starts_with_small_steps():
-    adam = training._Adam(torch.zeros(1, 3), torch.tensor([0.1]), warmup=10)
+    adam = Adam(torch.zeros(1, 3), torch.tensor([0.1]), warmup=10)
     adam.take([torch.ones(1, 3)])
     adam.step()
     assert torch.allclose(adam.flat, torch.tensor(-0.01))
@@ -230,12 +232,12 @@ def test_a_bad_gradient_inside_a_deep_stack_is_given_its_block():
     gradients = [torch.zeros(2, *value.shape) for value in parameters.values()]
     bad = gradients[list(parameters).index("1.layers")]
     bad[1, :7, 0, 0] = torch.inf
-    assert training._last_bad_gradient(model, parameters, gradients, 1) == "1, block 6"
+    assert divergence.last_bad_gradient(model, parameters, gradients, 1) == "1, block 6"
 
 
 def test_adam_in_pieces_is_adam(monkeypatch):
     expected = fit_digits(deep_model(gate=0.0), seeds=(0,)).loss
-    monkeypatch.setattr(training._Adam, "BLOCK", 1000)
+    monkeypatch.setattr(Adam, "BLOCK", 1000)
     assert np.array_equal(fit_digits(deep_model(gate=0.0), seeds=(0,)).loss, expected)
 
 

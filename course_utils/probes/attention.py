@@ -1,5 +1,7 @@
 """Tokens that attention makes alike, and every tensor inside a transformer block."""
 
+from functools import partial
+
 import numpy as np
 
 from course_utils import backprop
@@ -65,18 +67,13 @@ def rank_collapse(layers, x, n_heads, wiring: Wiring):
     >>> rank_collapse(silent, np.array([[1.0, 0, 0, 0], [-1.0, 0, 0, 0]]), 2, Wiring())
     array([1., 1., 1.])
     """
-    # h ← a·h + b·F(norm(h)), or norm(a·h + b·F(h)), for each of the two sublayers
-    place, h, found = wiring.one_norm(), x, [token_spread(x)]
+    h, found = x, [token_spread(x)]
     for attention, feed in layers:
-        for weights in (attention,) if feed is None else (attention, feed):
-            u = backprop.layer_norm_forward(h)[0] if place == "pre" else h
-            if weights is attention:
-                F, _ = backprop.multi_head_forward(attention, u, n_heads)
-            else:
-                F, _ = backprop.feed_forward(feed, u)
-            h = wiring.a * h + wiring.b * F
-            if place == "post":
-                h, _ = backprop.layer_norm_forward(h)
+        runs = [partial(backprop.multi_head_forward, attention, n_heads=n_heads)]
+        if feed is not None:
+            runs.append(partial(backprop.feed_forward, feed))
+        for run in runs:
+            h, _, _ = backprop.joined_forward(h, run, wiring, backprop.layer_norm_forward)
         found.append(token_spread(h))
     return np.stack(found)
 
