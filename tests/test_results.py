@@ -50,8 +50,7 @@ def test_stored_results_were_made_by_the_script_beside_them(stem):
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("[0-9]*.py")), ids=lambda path: path.stem)
 def test_scripts_train_five_seeds_and_compare_something(path):
     script = runpy.run_path(str(path))
-    # lessons 11 and 12 train for half an hour with three seeds already
-    assert len(set(script["SETTINGS"]["seeds"])) >= (3 if path.stem in ("11", "12") else 5)
+    assert len(set(script["SETTINGS"]["seeds"])) >= 5
     compared = [
         place
         for place, _ in results._leaves(data.results(path.stem)["results"])

@@ -10,8 +10,6 @@ from course_utils.authoring import notebooks, stress
 from tests import house
 
 LESSONS = notebooks.lessons()
-WAITING = ["08", "10", "11", "12"]  # lessons without a stress run of their cells as they are now
-STRESSED = [path for path in LESSONS if path.stem[:2] not in WAITING]
 SETUP = "import numpy as np\nfrom course_utils import setup\nsetup(seed=0)"
 DRAW = "x = np.random.default_rng(0).normal(3, 1)"
 # the same draws, without the second that setup takes
@@ -24,17 +22,17 @@ def stored(path):
     return json.loads(stress.stored_at(path).read_text(encoding="utf-8"))
 
 
-def test_every_other_lesson_has_a_record():
+def test_every_lesson_has_a_record():
     stored_stems = {path.stem for path in (house.ROOT / "notebooks" / "stress").glob("*.json")}
-    assert stored_stems == {path.stem[:2] for path in STRESSED}
+    assert stored_stems == {path.stem[:2] for path in LESSONS}
 
 
-@pytest.mark.parametrize("path", STRESSED, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 def test_the_asserts_of_a_lesson_are_those_that_were_run(path):
     assert stress.stale(path) == []
 
 
-@pytest.mark.parametrize("path", STRESSED, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 def test_a_lesson_held_under_every_arithmetic_and_seed_with_a_margin(path):
     record = stored(path)
     runs = [(run["arithmetic"], run["seed"]) for run in record["runs"]]
