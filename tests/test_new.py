@@ -1,5 +1,6 @@
 """An author begins lesson 99 with the commands, fills in its stubs, and the house rules hold."""
 
+import functools
 import importlib
 import re
 import shutil
@@ -286,10 +287,8 @@ def test_an_exercise_that_another_lesson_has_is_refused(begun):
 
 def test_the_commands_say_what_they_wrote_and_what_to_do_next(course, monkeypatch):
     monkeypatch.setattr(notebooks, "ROOT", course)
-    for function in (new.lesson, new.exercise):
-        defaults = [course if value == house.PACKAGE.parent else value
-                    for value in function.__defaults__]  # fmt: skip
-        monkeypatch.setattr(function, "__defaults__", tuple(defaults))
+    for begin in ("lesson", "exercise"):
+        monkeypatch.setattr(new, begin, functools.partial(getattr(new, begin), root=course))
     said = CliRunner().invoke(cli.main, ["new", "lesson", STEM]).output
     assert "written: notebooks/99_small_gains.ipynb\n" in said
     assert "written: README.md\n" in said

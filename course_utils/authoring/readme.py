@@ -100,10 +100,7 @@ def rows(text, begins) -> list:
     ValueError
         If there is no such table.
     """
-    if begins not in text:
-        raise ValueError(f"README.md has no table that begins with {begins!r}")
-    lines = text[text.index(begins) :].split("\n\n")[0].rstrip("\n").split("\n")
-    return lines[2:]  # below the head and its rule
+    return _cut(text, begins)[1]
 
 
 def replaced(text, begins, new) -> str:
@@ -119,6 +116,11 @@ def replaced(text, begins, new) -> str:
     -------
     str
 
+    Raises
+    ------
+    ValueError
+        If there is no such table.
+
     Examples
     --------
     >>> print(replaced("| a |\n|---|\n| 1 |\n\nText.", "| a", ["| 2 |", "| 3 |"]))
@@ -129,10 +131,18 @@ def replaced(text, begins, new) -> str:
     <BLANKLINE>
     Text.
     """
+    before, _, after = _cut(text, begins)
+    return "\n".join([before, *new]) + after
+
+
+def _cut(text, begins):
+    """Take a text apart: up to the rule below the table's head, the rows, what follows."""
+    if begins not in text:
+        raise ValueError(f"README.md has no table that begins with {begins!r}")
     start = text.index(begins)
-    head, rule, *_ = text[start:].split("\n", 2)
-    end = start + len("\n".join([head, rule, *rows(text, begins)]))
-    return text[:start] + "\n".join([head, rule, *new]) + text[end:]
+    lines = text[start:].split("\n")
+    end = next((i for i, line in enumerate(lines) if not line.startswith("|")), len(lines))
+    return text[:start] + "\n".join(lines[:2]), lines[2:end], "\n".join(["", *lines[end:]])
 
 
 def add(begins, new, root=notebooks.ROOT) -> list:
