@@ -62,7 +62,7 @@ def lesson(stem, root=notebooks.ROOT):
     notebooks.write(page, written[1], keep_output=True)
     written += _store_solution(v4.new_notebook(cells=_cells("solution", words)), stem, root)
     memory = f"| {stem[:2]} | TO WRITE: what python -m benchmarks.memory {stem} measures | | | |"
-    written += readme.add(readme.MEMORY, memory, root)
+    readme.add(readme.MEMORY, memory, root)
     return written, _template("after_lesson", words)
 
 
