@@ -361,7 +361,7 @@ def manuscripts():
 
 def written(place, text):
     """No stub of `course new` is left; each says what belongs there."""
-    found = re.findall(r"TO WRITE: ([^\"\n|]+)", text)
+    found = re.findall(r"TO WRITE: ([^\"\n|<]+)", text)
     return [f"{place}: to be written: {what.strip()}" for what in found]
 
 

@@ -54,7 +54,8 @@ def test_exercise_notebooks_hold_what_the_data_say(folder, stem):
 @pytest.mark.parametrize("stem", STEMS)
 def test_a_lesson_has_three_to_five_exercises_two_required_one_concept(stem):
     mine = [exercise for exercise in EXERCISES.values() if exercise.lesson == stem]
-    assert house.exercise_set(stem, mine) == []
+    faults = house.exercise_set(stem, mine)
+    assert faults == [], "\n".join(faults)
 
 
 @pytest.mark.parametrize("stem", STEMS)
@@ -80,7 +81,8 @@ def test_exercise_cells_keep_their_ids_within_an_edition():
 
 def test_nothing_is_left_to_be_written():
     texts = house.manuscripts().items()
-    assert [fault for place, text in texts for fault in house.written(place, text)] == []
+    faults = [fault for place, text in texts for fault in house.written(place, text)]
+    assert faults == [], "\n".join(faults)
 
 
 def test_no_answer_of_an_exercise_stands_in_a_lesson_or_among_the_modules():

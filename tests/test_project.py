@@ -72,7 +72,8 @@ def test_every_dependency_is_pinned_and_cuda_is_not():
 def test_the_readme_tells_each_lessons_question_minutes_and_memory(stem):
     card = house.read("notebooks", stem).cells[0].source
     mine = [exercise for exercise in EXERCISES.values() if exercise.lesson == stem]
-    assert house.readme_rows(text("README.md"), stem, card, mine) == []
+    faults = house.readme_rows(text("README.md"), stem, card, mine)
+    assert faults == [], "\n".join(faults)
 
 
 def test_the_readme_tells_of_every_lesson_and_of_no_other():
