@@ -18,7 +18,7 @@ step = @echo "==> $(1)"; $(2) || { \
 	echo "$(3) Then type the same make command again: it goes on from here." >&2; exit 1; }
 NETWORK = Check the network connection and that this folder has 2 GB of free disk space.
 
-.PHONY: help lab test test-fast browser browser-all grade lint lessons exercises results stress lock clean
+.PHONY: help lab test test-fast browser browser-all grade lint new lessons exercises results stress lock clean
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
 
@@ -64,10 +64,13 @@ lint: $(VENV)/.test ## check style and format of code and notebooks
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
+new: $(VENV)/.test ## begin one: ARGS="lesson 13_noun_phrase" or ARGS="exercise 13 name"
+	@$(BIN)/course new $(ARGS)
+
 lessons: $(VENV)/.test ## run the lessons and store their outputs (ARGS=01 for one)
 	$(BIN)/course lessons $(ARGS)
 
-exercises: $(VENV)/.test ## write exercises/ from solutions/, and figure.svg
+exercises: $(VENV)/.test ## write exercises/ from solutions/, README's lesson table, figure.svg
 	$(BIN)/course exercises
 
 results: $(VENV)/.test ## measure what lessons read, minutes each (ARGS=04 for one, ARGS=--check compares)

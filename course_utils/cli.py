@@ -13,6 +13,8 @@ except ModuleNotFoundError:
     ) from None
 
 main = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+begin = typer.Typer(no_args_is_help=True)
+main.add_typer(begin, name="new", help="Begin a lesson or an exercise: write its files as stubs.")
 
 
 @main.callback()
@@ -32,16 +34,59 @@ def lessons(
 
 @main.command()
 def exercises():
-    """Write exercises/ from solutions/, and figure.svg."""
-    from course_utils.authoring import exercises, figure
+    """Write exercises/ from solutions/, the lesson table of README.md, and figure.svg."""
+    from course_utils.authoring import exercises, figure, readme
 
     try:
-        written = exercises.write_all()
-    except ValueError as error:  # an answer whose markers are amiss
+        written = exercises.write_all() + readme.write()
+    except ValueError as error:  # an answer whose markers are amiss, a title card without minutes
         raise SystemExit(str(error)) from None
-    for path in written:
-        typer.echo(f"written: {path.name} in {path.parent.name}/")
+    _tell(written)
     figure.write()
+
+
+@begin.command()
+def lesson(
+    stem: Annotated[str, typer.Argument(help="NN_noun_phrase, such as 13_residual_stream")],
+):
+    """Write every file that a lesson needs, as stubs; say what to do next."""
+    from course_utils.authoring import new
+
+    _begun(new.lesson, stem)
+
+
+@begin.command()
+def exercise(
+    number: Annotated[str, typer.Argument(help="the lesson, such as 13")],
+    name: Annotated[str, typer.Argument(help="what a learner defines, such as stream_size")],
+    kind: Annotated[str, typer.Option(help="function, module, choice, number or free")] = (
+        "function"
+    ),
+    required: Annotated[bool, typer.Option("--required", help="one of two in its lesson")] = False,
+    minutes: Annotated[int, typer.Option(min=1, help="for a learner")] = 5,
+    difficulty: Annotated[int, typer.Option(min=1, max=3)] = 1,
+    points: Annotated[int, typer.Option(min=1)] = 1,
+):
+    """Write every file that an exercise needs, as stubs; say what to do next."""
+    from course_utils.authoring import new
+
+    _begun(new.exercise, number, name, kind, required, minutes, difficulty, points)
+
+
+def _begun(make, *words):
+    try:
+        written, todo = make(*words)
+    except (ValueError, OSError) as error:  # a bad name, or one that is taken
+        raise SystemExit(str(error)) from None
+    _tell(written)
+    typer.echo(f"\n{todo}", nl=False)
+
+
+def _tell(written):
+    from course_utils.authoring.notebooks import ROOT
+
+    for path in written:
+        typer.echo(f"written: {path.relative_to(ROOT).as_posix()}")
 
 
 @main.command()

@@ -307,6 +307,89 @@ def complete_exercises(nb, exercises):
     return faults
 
 
+def exercise_set(stem, mine):
+    """3 to 5 exercises, two required, a choice or a number; the last judged by properties."""
+    faults = []
+    if not 3 <= len(mine) <= 5:
+        faults.append(f"3 to 5 exercises are expected, got {len(mine)}")
+    required = [exercise.name for exercise in mine if exercise.required]
+    if len(required) != 2:
+        faults.append(f"two required exercises are expected, got {required}")
+    kinds = [exercise.kind for exercise in mine]
+    if not {"choice", "number"} & set(kinds):
+        faults.append(f"one exercise is a choice or a number, got {kinds}")
+    if mine and not mine[-1].properties:
+        faults.append(f"the last exercise, {mine[-1].name}, is judged by properties")
+    faults += [
+        f"{exercise.name} has 3 hints, got {len(exercise.hints)}"
+        for exercise in mine
+        if len(exercise.hints) != 3
+    ]
+    return [f"checks/lesson_{stem[:2]}: {fault}" for fault in faults]
+
+
+def same_order(nb, names):
+    """The lesson names its exercises in the order of their notebook."""
+    tasks = [cell.id.removesuffix("-task") for cell in nb.cells if cell.id.endswith("-task")]
+    return [] if tasks == names else [f"the tasks come as {tasks}, EXERCISES names {names}"]
+
+
+def edition(stem, nb, ids):
+    """Cells of exercises keep their ids: a learner's are found by them after an update."""
+    now = {f"{stem}/{cell.id}" for cell in nb.cells}
+    before = {line for line in ids if line.startswith(f"{stem}/")}
+    gone = [f"{i} was a learner's cell; bring it back" for i in sorted(before - now)]
+    return gone + [f"add {i} to tests/edition.txt" for i in sorted(now - before)]
+
+
+# rules for what is written about lessons
+
+
+def manuscripts():
+    """Every text that an author writes, by its place; each cell of a notebook by itself."""
+    texts = {
+        f"{folder}/{stem}.ipynb, cell {cell.id}": cell.source
+        for folder in ("notebooks", "solutions")
+        for stem in stems(folder)
+        for cell in read(folder, stem).cells
+    }
+    for pattern in ("README.md", "course_utils/checks/lesson_*/*.py", "tests/answers/*.txt"):
+        for path in sorted(ROOT.glob(pattern)):
+            texts[path.relative_to(ROOT).as_posix()] = path.read_text(encoding="utf-8")
+    return texts
+
+
+def written(place, text):
+    """No stub of `course new` is left; each says what belongs there."""
+    found = re.findall(r"TO WRITE: ([^\"\n|<]+)", text)
+    return [f"{place}: to be written: {what.strip()}" for what in found]
+
+
+def readme_rows(readme, stem, card, mine):
+    """The README tells a lesson's question, minutes, exercises and memory."""
+    times = re.search(r"\*\*Time\*\* (\d+) minutes here, (\d+) for", card)
+    question = re.search(r"^\*\*(.+\?)\*\*$", card, re.M)
+    if not (times and question):
+        return [f"{stem}: the title card lacks question or '**Time** NN minutes here, NN for'"]
+    reading, practice = times.groups()
+    minutes, faults = sum(exercise.minutes for exercise in mine), []
+    if int(practice) != minutes:
+        faults.append(f"{stem}: exercises take {minutes} minutes, the title card says {practice}")
+    wanted = (
+        f"| {question[1]} | {reading} min | [{len(mine)}, {minutes} min](exercises/{stem}.ipynb)"
+    )
+    rows = [line for line in readme.splitlines() if f"(notebooks/{stem}.ipynb) |" in line]
+    if len(rows) != 1 or wanted not in rows[0]:
+        faults.append(f"README.md: run `make exercises`; expected a row with {wanted}, got {rows}")
+    memory = rf"^\| {stem[:2]} \| \d+ MB \| \d+ MB \| \d+ s \| (\d+ to )?\d+ s \|$"
+    if not re.search(memory, readme, re.M):
+        faults.append(
+            f"README.md: expected what `python -m benchmarks.memory {stem}` measures as "
+            f"| {stem[:2]} | NN MB | NN MB | N s | N s |"
+        )
+    return faults
+
+
 # rules for the package
 
 RIGHTS = {  # who may import what of the course; a module may always import itself

@@ -2,7 +2,7 @@ import nbformat
 import nbformat.v4 as v4
 import pytest
 
-from course_utils.authoring import exercises, lessons, notebooks
+from course_utils.authoring import exercises, lessons, notebooks, readme
 
 
 def notebook(*cells):
@@ -106,3 +106,56 @@ def test_an_unknown_lesson_is_named(tmp_path):
     (tmp_path / "notebooks").mkdir()
     with pytest.raises(FileNotFoundError, match="no lesson starts with '07'"):
         lessons.run(["07"], root=tmp_path)
+
+
+CARD = "# 99 · Small gains\n\n**What is left?**\n\n**Time** 20 minutes here, 12 for the rest."
+README = """Before.
+
+| lesson | question | reading | exercises |
+|---|---|---|---|
+| [98 Gone](notebooks/98_gone.ipynb) | What? | 1 min | [0, 0 min](exercises/98_gone.ipynb) |
+
+| lesson | memory of the lesson | of its exercises |
+|---|---|---|
+| 99 | 400 MB | 300 MB |
+"""
+
+
+@pytest.fixture
+def course_of_one(tmp_path):
+    for folder in ("notebooks", "solutions"):
+        (tmp_path / folder).mkdir()
+    tasks = [
+        v4.new_markdown_cell(f"*Difficulty 1 of 3 · {n} minutes · 1 point*", id=f"f{n}-task")
+        for n in (5, 7)
+    ]
+    for folder, cells in (("notebooks", [v4.new_markdown_cell(CARD)]), ("solutions", tasks)):
+        nbformat.write(notebook(*cells), tmp_path / folder / "99_small_gains.ipynb")
+    (tmp_path / "README.md").write_text(README, encoding="utf-8")
+    return tmp_path
+
+
+def test_the_lesson_table_is_written_and_what_was_measured_stays(course_of_one):
+    row = (
+        "| [99 Small gains](notebooks/99_small_gains.ipynb) | What is left? | 20 min "
+        "| [2, 12 min](exercises/99_small_gains.ipynb) |"
+    )
+    assert readme.write(course_of_one) == [course_of_one / "README.md"]
+    stale = next(line for line in README.splitlines() if "Gone" in line)
+    assert (course_of_one / "README.md").read_text(encoding="utf-8") == README.replace(stale, row)
+    assert readme.write(course_of_one) == []
+
+
+@pytest.mark.parametrize("part", ["# 99 · Small gains", "**What is left?**", "20 minutes"])
+def test_a_title_card_that_lacks_a_part_is_named(course_of_one, part):
+    path = course_of_one / "notebooks" / "99_small_gains.ipynb"
+    nbformat.write(notebook(v4.new_markdown_cell(CARD.replace(part, "..."))), path)
+    with pytest.raises(ValueError, match=r"^notebooks/99_small_gains.ipynb: the title card lacks"):
+        readme.write(course_of_one)
+    assert (course_of_one / "README.md").read_text(encoding="utf-8") == README
+
+
+def test_a_readme_without_its_table_is_named(course_of_one):
+    (course_of_one / "README.md").write_text("# A course\n", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"no table that begins with '\| lesson \| quest"):
+        readme.write(course_of_one)

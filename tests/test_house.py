@@ -1,6 +1,7 @@
 """Every notebook and module keeps the house rules, and every rule can fail."""
 
 import copy
+import dataclasses
 import importlib
 import subprocess
 import sys
@@ -53,11 +54,8 @@ def test_exercise_notebooks_hold_what_the_data_say(folder, stem):
 @pytest.mark.parametrize("stem", STEMS)
 def test_a_lesson_has_three_to_five_exercises_two_required_one_concept(stem):
     mine = [exercise for exercise in EXERCISES.values() if exercise.lesson == stem]
-    assert 3 <= len(mine) <= 5
-    assert sum(exercise.required for exercise in mine) == 2
-    assert any(exercise.kind in ("choice", "number") for exercise in mine)
-    assert mine[-1].properties, "the last one is free in approach and judged by properties"
-    assert all(len(exercise.hints) == 3 for exercise in mine)
+    faults = house.exercise_set(stem, mine)
+    assert faults == [], "\n".join(faults)
 
 
 @pytest.mark.parametrize("stem", STEMS)
@@ -75,11 +73,16 @@ def test_notebooks_are_in_normal_form(folder, keep, stem):
 
 
 def test_exercise_cells_keep_their_ids_within_an_edition():
-    # a course update must find the learner's cells again: ids may be added, never changed
-    edition = (house.ROOT / "tests" / "edition.txt").read_text(encoding="utf-8").split()
-    now = {f"{stem}/{cell.id}" for stem in STEMS for cell in house.read("exercises", stem).cells}
-    assert set(edition) - now == set(), "these ids were learners' cells; bring them back"
-    assert now - set(edition) == set(), "add these ids to tests/edition.txt"
+    ids = (house.ROOT / "tests" / "edition.txt").read_text(encoding="utf-8").split()
+    assert {line.split("/")[0] for line in ids} == set(STEMS)
+    for stem in STEMS:
+        assert house.edition(stem, house.read("exercises", stem), ids) == []
+
+
+def test_nothing_is_left_to_be_written():
+    texts = house.manuscripts().items()
+    faults = [fault for place, text in texts for fault in house.written(place, text)]
+    assert faults == [], "\n".join(faults)
 
 
 def test_no_answer_of_an_exercise_stands_in_a_lesson_or_among_the_modules():
@@ -130,8 +133,7 @@ def test_judging_knows_no_lesson(path):
 @pytest.mark.parametrize("stem", STEMS)
 def test_exercises_come_in_the_order_of_their_notebook(stem):
     mine = [name for name, exercise in EXERCISES.items() if exercise.lesson == stem]
-    cells = [cell.id for cell in house.read("solutions", stem).cells]
-    assert [cell.removesuffix("-task") for cell in cells if cell.endswith("-task")] == mine
+    assert house.same_order(house.read("solutions", stem), mine) == []
 
 
 def test_there_is_no_cycle():
@@ -294,6 +296,69 @@ def test_broken_exercises_are_noticed():
     assert house.stripped(nb) != []
     cell(nb, "SkipBlock-answer").id = "other"
     assert "there is no cell SkipBlock-answer" in house.complete_exercises(nb, mine)
+
+
+def of_lesson_01():
+    return [exercise for exercise in EXERCISES.values() if exercise.lesson == "01_residual_block"]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda mine: mine[3:], "3 to 5 exercises are expected, got 2"),
+        (lambda mine: mine + mine[-1:], "3 to 5 exercises are expected, got 6"),
+        (lambda mine: mine[1:], "two required exercises are expected, got ['SkipBlock']"),
+        (lambda mine: mine[:2] + mine[3:], "one exercise is a choice or a number, got ["),
+        (lambda mine: mine[:-1], "the last exercise, project_forward, is judged by properties"),
+        (lambda mine: [*mine[:-1], dataclasses.replace(mine[-1], hints=())], "has 3 hints, got 0"),
+    ],
+)
+def test_a_set_of_exercises_that_lacks_something_is_noticed(change, said):
+    faults = house.exercise_set("01_residual_block", change(of_lesson_01()))
+    assert [fault for fault in faults if fault.startswith("checks/lesson_01: ") and said in fault]
+
+
+def test_exercises_in_another_order_are_noticed():
+    names = [exercise.name for exercise in of_lesson_01()]
+    assert house.same_order(house.read("solutions", "01_residual_block"), names[::-1]) != []
+
+
+def test_a_changed_cell_id_is_noticed():
+    stem, nb = "01_residual_block", house.read("exercises", "01_residual_block")
+    ids = [f"{stem}/{cell.id}" for cell in nb.cells] + ["00_start_here/title"]
+    assert house.edition(stem, nb, ids) == []
+    cell(nb, "SkipBlock-answer").id = "another"
+    gone, new = house.edition(stem, nb, ids)
+    assert gone == f"{stem}/SkipBlock-answer was a learner's cell; bring it back"
+    assert new == f"add {stem}/another to tests/edition.txt"
+
+
+def test_a_stub_is_noticed_with_its_place():
+    fault = "notebooks/99_a.ipynb, cell own: to be written: an assert"
+    assert house.written("notebooks/99_a.ipynb, cell own", "TO WRITE: an assert\n") == [fault]
+    assert house.written("README.md", "| 99 | TO WRITE: what is measured | |") != []
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("(notebooks/01_residual_block.ipynb) |", "(notebooks/01_other.ipynb) |"),
+        ("What does adding x buy?", "What does x add?"),
+        ("| 40 min | [5, 45 min](exercises/01", "| 45 min | [5, 45 min](exercises/01"),
+        ("[5, 45 min](exercises/01", "[5, 44 min](exercises/01"),
+        ("[5, 45 min](exercises/01", "[4, 45 min](exercises/01"),
+        ("\n| 01 | 448 MB |", "\n| 01 | some MB |"),
+        ("\n| 01 | ", "\n| 13 | "),
+    ],
+)
+def test_a_readme_that_says_something_else_is_noticed(old, new):
+    stem, readme = "01_residual_block", (house.ROOT / "README.md").read_text(encoding="utf-8")
+    card = lesson().cells[0].source
+    assert house.readme_rows(readme, stem, card, of_lesson_01()) == []
+    assert old in readme
+    assert house.readme_rows(readme.replace(old, new), stem, card, of_lesson_01()) != []
+    card = card.replace("40 minutes here, 45 for", "40 minutes here, 50 for")
+    assert house.readme_rows(readme, stem, card, of_lesson_01()) != []
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
+from course_utils.authoring import readme
 from course_utils.checks import EXERCISES
 from tests import house
 
@@ -68,17 +69,18 @@ def test_every_dependency_is_pinned_and_cuda_is_not():
 
 
 @pytest.mark.parametrize("stem", STEMS)
-def test_the_readme_tells_each_lessons_question_and_minutes(stem):
+def test_the_readme_tells_each_lessons_question_minutes_and_memory(stem):
     card = house.read("notebooks", stem).cells[0].source
-    question = re.search(r"^\*\*(.+\?)\*\*$", card, re.M)[1]
-    reading, practice = re.search(r"\*\*Time\*\* (\d+) minutes here, (\d+) for", card).groups()
     mine = [exercise for exercise in EXERCISES.values() if exercise.lesson == stem]
-    minutes = sum(exercise.minutes for exercise in mine)
-    assert int(practice) == minutes
-    (row,) = [
-        line for line in text("README.md").splitlines() if f"(notebooks/{stem}.ipynb) |" in line
-    ]
-    assert f"| {question} | {reading} min | [{len(mine)}, {minutes} min]" in row
+    faults = house.readme_rows(text("README.md"), stem, card, mine)
+    assert faults == [], "\n".join(faults)
+
+
+def test_the_readme_tells_of_every_lesson_and_of_no_other():
+    lessons = readme.rows(text("README.md"), readme.LESSONS)
+    assert lessons == readme.table(house.ROOT), "stale: run `make exercises`"
+    measured = readme.rows(text("README.md"), readme.MEMORY)
+    assert [row.split()[1] for row in measured] == [stem[:2] for stem in STEMS]
 
 
 def test_the_readmes_links_lead_somewhere():
@@ -128,11 +130,6 @@ def test_a_failed_set_up_names_the_step_and_how_to_go_on(tmp_path, settings, wor
 
 def test_binder_installs_the_course_without_its_dependencies():
     assert "--no-deps" in text("postBuild")  # they come from environment.yml, once
-
-
-def test_the_readme_has_a_row_of_memory_for_every_lesson():
-    for stem in STEMS:
-        assert re.search(rf"^\| {stem[:2]} \| \d+ MB \|", text("README.md"), re.M)
 
 
 def test_the_long_measurements_are_repeated_every_week():
