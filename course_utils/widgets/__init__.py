@@ -29,7 +29,7 @@ def panels(kind=object) -> dict:
 
     Examples
     --------
-    >>> panels()["descent"](learning_rate=1.0).sentence[-29:]
+    >>> panels()["descent"](learning_rate=1.0).sentence[-28:]
     '0.00: w is 0 after one step.'
     """
     files = [file.name for file in pkgutil.iter_modules(__path__) if file.name not in PARTS]
