@@ -4,6 +4,7 @@ from course_utils import plots
 
 
 def test_losses_show_mean_range_and_names():
+    plots.use_style()  # a title stands on the left
     values = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 9.0]])
     losses = {"plain": values, "other": values / 10}
     (ax,) = plots.loss_against_depth([1, 3], losses, "A finding").axes
