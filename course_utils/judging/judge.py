@@ -238,11 +238,10 @@ def compare(got, expected, tolerance):
 def _known_mistake(exercise, trials):
     # a mistake is named only if it explains every value that came
     for mistake in exercise.mistakes:
-        matches = [
+        if all(
             _equal(reply, mistake.value(**copy.deepcopy(arguments)), exercise.tolerance)
             for arguments, reply, _ in trials
-        ]
-        if all(matches):
+        ):
             return mistake.hint
     return ""
 

@@ -22,16 +22,22 @@ function render({ model, el }) {
   const root = element(el, "div", { class: "course-norms" });
   element(root, "style").textContent = CSS;
 
-  // the picture has already moved; the kernel may hear of it a little later
-  let timer;
+  // The picture moves with the hand, and the kernel hears of it when the hand rests. Until
+  // then its answer to an earlier move may arrive: it is older than what the reader sees.
+  const names = ["depth", "size", "b"];
+  const state = {};
+  const take = () => names.forEach((name) => (state[name] = model.get(name)));
+  let timer = null;
   const save = () => {
-    clearTimeout(timer);
-    timer = setTimeout(() => model.save_changes(), 150);
+    timer = null;
+    model.set(state);
+    model.save_changes();
   };
-  const state = () => ({ depth: model.get("depth"), size: model.get("size"), b: model.get("b") });
   const move = (values) => {
-    for (const [name, value] of Object.entries(values)) model.set(name, value);
-    save();
+    Object.assign(state, values);
+    clearTimeout(timer);
+    timer = setTimeout(save, 150);
+    draw();
   };
   const buttons = element(root, "div");
   for (const [label, values] of Object.entries(setting.presets)) {
@@ -48,17 +54,22 @@ function render({ model, el }) {
   const sentence = element(root, "p", { role: "status", "aria-live": "polite" });
 
   function draw() {
-    const values = state();
-    [values.depth, values.size, values.b].forEach((value, i) => sliders[i](value));
-    const profiles = lookUp(values);
+    names.forEach((name, i) => sliders[i](state[name]));
+    const profiles = lookUp(state);
     chart(profiles);
-    sentence.textContent = describe(setting.sentence, values, profiles);
+    sentence.textContent = describe(setting.sentence, state, profiles);
     root.querySelector("svg").setAttribute("aria-label", sentence.textContent);
   }
-  const names = "change:depth change:size change:b";
-  model.on(names, draw);
+  const heard = () => {
+    if (timer !== null) return;
+    take();
+    draw();
+  };
+  const changes = names.map((name) => `change:${name}`).join(" ");
+  model.on(changes, heard);
+  take();
   draw();
-  return () => model.off(names, draw);
+  return () => model.off(changes, heard);
 }
 
 // The grid holds, for each depth, the plain profile at size 1 and one residual profile for
