@@ -75,6 +75,7 @@ def test_exercises_are_written_once_and_strangers_removed(tmp_path):
     assert exercises.write_all(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_running_a_lesson_twice_gives_the_same_bytes(tmp_path):
     (tmp_path / "notebooks").mkdir()
     path = tmp_path / "notebooks" / "00_a.ipynb"

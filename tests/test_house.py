@@ -154,6 +154,7 @@ def test_importing_the_course_imports_neither_torch_nor_matplotlib():
 NUMPY = ("attention", "maps", "odes", "paths", "scalars", "shattering", "streams")
 
 
+@pytest.mark.slow
 def test_probes_of_numpy_nets_do_without_torch():
     files = ", ".join(f"course_utils.probes.{subject}" for subject in NUMPY)
     use = "from course_utils import probes; probes.jacobian_by_differences(abs, probes.descent(1))"

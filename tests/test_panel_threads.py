@@ -199,6 +199,7 @@ def reader():
     mpl.rcParams.update(settings)
 
 
+@pytest.mark.slow  # ten seconds for all panels
 @every_panel
 def test_threads_leave_pyplot_alone(name, reader):
     panel = PANELS[name]()

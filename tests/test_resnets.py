@@ -90,6 +90,7 @@ def test_a_conv_block_equals_the_formula_in_numpy(kind, c_out, stride, wiring):
     assert np.allclose(block(IMAGES).detach().numpy(), expected, rtol=0, atol=1e-12)
 
 
+@pytest.mark.slow  # half a second each
 @pytest.mark.parametrize("kind", BRANCHES)
 @pytest.mark.parametrize(("c_out", "stride"), [(4, 1), (8, 2)])
 @pytest.mark.parametrize("shortcut", [projection, Subsample])

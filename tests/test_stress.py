@@ -149,6 +149,7 @@ def test_one_run_alone_stores_nothing(lesson):
     assert not stress.stored_at(path).exists()
 
 
+@pytest.mark.slow
 def test_the_instruction_sets_reach_the_libraries():
     child = stress.subprocess.run(
         [

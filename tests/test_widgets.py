@@ -83,6 +83,7 @@ def panel(name):
     assert panel.set(**start).sentence == said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HERE)
 def test_the_frame_stays_where_it_is(panel):
     limits = [(ax.get_xlim(), ax.get_ylim()) for ax in panel.figure.axes]
@@ -291,6 +292,7 @@ def test_a_norm_on_the_trunk_forgets_the_input_and_one_before_the_branch_wears_i
     assert 0.7 < last < 1.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("a", [0.5, 1.0, 2.0])
 @pytest.mark.parametrize("norm", ["pre", "post", "none"])
 def test_the_formulas_of_dilution_are_what_is_measured(a, norm):
@@ -333,6 +335,7 @@ def test_the_paths_that_count_are_short_while_branches_are_small():
     assert panel.sentence.endswith("Paths of 0 to 1 branches carry 100 % of the squared length.")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("depth", "gain"), [(24, 0.4), (54, 0.5), (54, 0.05), (54, 1.5), (1, 1.5)])
 def test_random_stacks_share_their_length_as_the_binomial_says(depth, gain):
     _, _, shares, measured = unrolled()._compute(depth, gain)
@@ -450,6 +453,7 @@ def test_the_stepper_says_what_stands_at_each_step_and_what_comes_back():
     assert "norm of the sum (5, 8): each token has mean 0.00 and is 2.83 long" in panel.sentence
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("norm", ["pre", "post"])
 @pytest.mark.parametrize("mask", ["none", "causal"])
 def test_the_stepper_keeps_its_colours_and_shows_every_number(norm, mask):

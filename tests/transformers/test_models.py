@@ -35,6 +35,7 @@ def small(kind):
     return make
 
 
+@pytest.mark.slow  # two seconds each
 @pytest.mark.parametrize("kind", BLOCKS)
 def test_fit_trains_a_small_one_until_it_says_sequences_backwards(kind):
     run = training.fit(
