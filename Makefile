@@ -64,7 +64,7 @@ lint: $(VENV)/.test ## check style and format of code and notebooks
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-new: $(VENV)/.test ## begin one: ARGS="lesson 13_noun_phrase" or ARGS="exercise 13 name"
+new: $(VENV)/.test ## begin one: ARGS="lesson 13_noun_phrase", "exercise 13 name", "panel name"
 	@$(BIN)/course new $(ARGS)
 
 lessons: $(VENV)/.test ## run the lessons and store their outputs (ARGS=01 for one)

@@ -14,7 +14,9 @@ except ModuleNotFoundError:
 
 main = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 begin = typer.Typer(no_args_is_help=True)
-main.add_typer(begin, name="new", help="Begin a lesson or an exercise: write its files as stubs.")
+main.add_typer(
+    begin, name="new", help="Begin a lesson, an exercise or a panel: write its files as stubs."
+)
 
 
 @main.callback()
@@ -71,6 +73,16 @@ def exercise(
     from course_utils.authoring import new
 
     _begun(new.exercise, number, name, kind, required, minutes, difficulty, points)
+
+
+@begin.command()
+def panel(
+    name: Annotated[str, typer.Argument(help="of its file and function, such as stream_size")],
+):
+    """Write the file that a panel needs, as a stub; say what to do next."""
+    from course_utils.authoring import new
+
+    _begun(new.panel, name)
 
 
 def _begun(make, *words):

@@ -353,7 +353,12 @@ def manuscripts():
         for stem in stems(folder)
         for cell in read(folder, stem).cells
     }
-    for pattern in ("README.md", "course_utils/checks/lesson_*/*.py", "tests/answers/*.txt"):
+    for pattern in (
+        "README.md",
+        "course_utils/checks/lesson_*/*.py",
+        "course_utils/widgets/*.py",
+        "tests/answers/*.txt",
+    ):
         for path in sorted(ROOT.glob(pattern)):
             texts[path.relative_to(ROOT).as_posix()] = path.read_text(encoding="utf-8")
     return texts

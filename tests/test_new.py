@@ -1,4 +1,4 @@
-"""An author begins lesson 99 with the commands, fills in its stubs, and the house rules hold."""
+"""An author begins a lesson and a panel with the commands, and, filled in, they keep all rules."""
 
 import functools
 import importlib
@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from course_utils import checks, cli
+from course_utils import checks, cli, widgets
 from course_utils.authoring import exercises, lessons, new, notebooks, readme
 from course_utils.judging import messages
 from course_utils.judging.call import local_call
@@ -33,6 +33,29 @@ FILLED = dict(
 )
 
 
+# and the end of a panel
+PANEL = """
+import numpy as np
+from matplotlib.figure import Figure
+
+from course_utils import plots
+
+
+def _compute(gain):
+    return (np.array([1.0, 1.0 + gain]),)
+
+
+def _drawing(measured):
+    figure = Figure()
+    (line,) = figure.subplots().plot(measured)
+    return plots.Drawing(figure, (line,), line.set_ydata)
+
+
+def _describe(values, arrays):
+    return f"A gain of {values['gain']:.2f} makes {arrays[0][-1]:.2f} of 1."
+"""
+
+
 @pytest.fixture
 def course(tmp_path, monkeypatch):
     """Copy as much of the course as a new lesson touches; the house rules look there."""
@@ -45,14 +68,19 @@ def course(tmp_path, monkeypatch):
     (tmp_path / "tests" / "answers").mkdir()
     folder = tmp_path / "course_utils" / "checks"
     shutil.copytree(house.PACKAGE / "checks" / "lesson_00", folder / "lesson_00")
+    (tmp_path / "course_utils" / "widgets").mkdir()
     monkeypatch.setattr(house, "ROOT", tmp_path)
     # lesson 99 is imported from the copy, all else from where it is
     monkeypatch.setattr(checks, "__path__", [*checks.__path__, str(folder)])
+    there = str(tmp_path / "course_utils" / "widgets")
+    monkeypatch.setattr(widgets, "__path__", [*widgets.__path__, there])
     importlib.invalidate_caches()
     yield tmp_path
-    for name in [name for name in sys.modules if name.startswith("course_utils.checks.lesson_99")]:
+    ours = ("course_utils.checks.lesson_99", "course_utils.widgets.small_gains")
+    for name in [name for name in sys.modules if name.startswith(ours)]:
         del sys.modules[name]
     vars(checks).pop("lesson_99", None)
+    vars(widgets).pop("small_gains", None)
 
 
 @pytest.fixture
@@ -226,6 +254,50 @@ def test_a_lesson_whose_stubs_are_filled_in_keeps_every_rule(begun):
                 assert answer.fragment in messages.text(verdict)
                 said.append(messages.text(verdict))
         assert len(set(said)) == 6  # two right ones say the same, five wrong ones do not
+
+
+def test_a_panel_is_a_stub_that_says_what_belongs_there(course):
+    ((path,), todo) = new.panel("small_gains", course)
+    place = "course_utils/widgets/small_gains.py"
+    found = house.written(place, house.manuscripts()[place])
+    assert len(found) == 6
+    assert all(len(fault) > len(place) + 25 for fault in found)
+    assert [line[1:3] for line in todo.splitlines() if line.startswith(" ")] == [
+        f"{i}." for i in range(1, 6)
+    ]
+    with pytest.raises(NotImplementedError, match="TO WRITE: a tuple of what probes measures"):
+        widgets.panels()["small_gains"]()
+    for command in (["check"], ["format", "--check"]):
+        ours = ["--config", "lint.isort.known-first-party = ['course_utils']"] * (
+            "check" in command
+        )
+        run = [sys.executable, "-m", "ruff", *command, *ours, "--no-cache", path]
+        done = subprocess.run(run, cwd=course, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout
+
+
+def test_a_panel_whose_stub_is_filled_in_moves(course):
+    ((path,), _) = new.panel("small_gains", course)
+    head, _ = path.read_text(encoding="utf-8").split("\ndef _compute")
+    path.write_text(head + PANEL, encoding="utf-8")
+    panel = widgets.panels()["small_gains"]()
+    assert panel.sentence == "A gain of 1.00 makes 2.00 of 1."
+    panel.set(gain=0.5)
+    assert panel.sentence == "A gain of 0.50 makes 1.50 of 1."
+
+
+@pytest.mark.parametrize("name", ["Gains", "small-gains", "9_gains", "lambda", "../gains", ""])
+def test_a_panel_of_a_bad_name_is_refused(course, name):
+    before = files(course)
+    with pytest.raises(ValueError, match=f"snake_case.*got '{re.escape(name)}'"):
+        new.panel(name, course)
+    assert files(course) == before
+
+
+def test_a_panel_that_is_there_is_left_alone(course):
+    new.panel("small_gains", course)
+    with pytest.raises(FileExistsError, match="'small_gains' would meet what is there: course_u"):
+        new.panel("small_gains", course)
 
 
 def files(root):

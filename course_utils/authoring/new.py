@@ -1,4 +1,4 @@
-"""Begin a lesson or an exercise: write every file that the tests ask for, as stubs.
+"""Begin a lesson, an exercise or a panel: write every file that the tests ask for, as stubs.
 
 A stub says TO WRITE and what belongs there. Its code raises, and the tests name it, until it is
 replaced. Nothing that exists is overwritten.
@@ -148,18 +148,54 @@ def exercise(
     return written, _template("after_exercise", words)
 
 
+def panel(name, root=notebooks.ROOT):
+    """Begin a panel.
+
+    Parameters
+    ----------
+    name : str
+        Of its file and of the function that makes it, such as ``"stream_size"``.
+    root : Path
+        The course.
+
+    Returns
+    -------
+    written : list of Path
+    todo : str
+        What to do next, in order.
+
+    Raises
+    ------
+    ValueError
+        If the name is none.
+    FileExistsError
+        If a file has that name.
+    """
+    _refuse_bad_name(name)
+    path = root / "course_utils" / "widgets" / f"{name}.py"
+    _refuse_what_is_there(f"panel {name!r}", [path], root)
+    path.write_text(_template("panel", {"name": name}), encoding="utf-8")
+    return [path], _template("after_panel", {"name": name})
+
+
 def _refuse_bad_words(number, name, kind):
     if not re.fullmatch(r"\d\d", number):
         raise ValueError(f"expected two digits for the lesson, such as 13, got {number!r}")
     if kind not in KINDS:
         raise ValueError(f"expected a kind of {', '.join(KINDS)}, got {kind!r}")
-    pattern, said = r"[a-z][a-z0-9]*(_[a-z0-9]+)*", "a name in snake_case, such as stream_size"
-    if kind == "module":
-        pattern, said = r"([A-Z][a-z0-9]*)+", "the name of a class in CapWords, such as SkipBlock"
-    if not re.fullmatch(pattern, name) or keyword.iskeyword(name):
-        raise ValueError(f"expected {said}, got {name!r}")
+    if kind != "module":
+        _refuse_bad_name(name)
+    elif not re.fullmatch(r"([A-Z][a-z0-9]*)+", name):
+        raise ValueError(
+            f"expected the name of a class in CapWords, such as SkipBlock, got {name!r}"
+        )
     if name.endswith("_probe"):
         raise ValueError(f"expected a name that does not end like a probe's file, got {name!r}")
+
+
+def _refuse_bad_name(name):
+    if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", name) or keyword.iskeyword(name):
+        raise ValueError(f"expected a name in snake_case, such as stream_size, got {name!r}")
 
 
 def _refuse_what_is_there(wanted, paths, root):
