@@ -96,7 +96,9 @@ def fill(root):
     """Write what an author writes, and run what an author is told to run."""
     notebook = notebooks.read(root / "notebooks" / f"{STEM}.ipynb")
     cells = {cell.id: cell for cell in notebook.cells}
-    cells["setup"].source = "import matplotlib.pyplot as plt\n" + cells["setup"].source
+    numpy = "import numpy as np\n"
+    figure = "from matplotlib.figure import Figure\n"
+    cells["setup"].source = cells["setup"].source.replace(numpy, numpy + figure)
     make = {"markdown": v4.new_markdown_cell, "code": v4.new_code_cell}
     notebook.cells = [cells["title"], cells["setup"]]
     solution = notebooks.read(root / "solutions" / f"{STEM}.ipynb")
