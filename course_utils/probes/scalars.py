@@ -6,7 +6,7 @@ import numpy as np
 def descent(learning_rate, curvature=1.0, start=1.0, steps=30):
     """Follow gradient descent on L(w) = ½ c w².
 
-    Each step is w ← w − η c w, so that after t steps w = (1 − η c)^t · start.
+    Each step is w ← w − η c w. Lesson 00 derives w = (1 − η c)^t · start after t of them.
 
     Parameters
     ----------
@@ -27,5 +27,8 @@ def descent(learning_rate, curvature=1.0, start=1.0, steps=30):
     >>> descent(0.5, steps=3)
     array([1.   , 0.5  , 0.25 , 0.125])
     """
-    # the slope c·w is proportional to w, so that every step multiplies by the same factor
-    return start * (1 - learning_rate * curvature) ** np.arange(steps + 1)
+    path = [start]
+    for _ in range(steps):
+        slope = curvature * path[-1]
+        path.append(path[-1] - learning_rate * slope)
+    return np.array(path)
