@@ -24,7 +24,9 @@ SETTINGS = {
         "tanh": {"activation": "tanh", "gain": 2**-0.5},
         "orthogonal ReLU": {"start": "orthogonal", "gain": 2**0.5},
     },
-    "half_depth": 50,
+    # what the text says of a net of 50 layers, tried: without clipping, another order, other widths
+    "control_depth": 50,
+    "widths": [64, 128],
     "steps": 150,
     "width": 32,
     "batch": 64,
@@ -78,8 +80,55 @@ def half(options, settings) -> nn.Module:
     nn.Module
     """
     width = settings["width"]
-    stack = blocks.DeepStack(settings["half_depth"], width, wiring.PLAIN, **options)
+    stack = blocks.DeepStack(settings["control_depth"], width, wiring.PLAIN, **options)
     return nn.Sequential(nn.Linear(64, width), stack, nn.Linear(width, 10))
+
+
+def norm_inside(depth, width) -> nn.Module:
+    """Build a plain net with the norm before the ReLU: h ← relu(norm(W h + c)).
+
+    Parameters
+    ----------
+    depth, width : int
+
+    Returns
+    -------
+    nn.Module
+    """
+    layers = []
+    for _ in range(depth):
+        linear = nn.Linear(width, width)
+        nn.init.kaiming_normal_(linear.weight)
+        nn.init.zeros_(linear.bias)
+        layers += [linear, nn.LayerNorm(width, elementwise_affine=False), nn.ReLU()]
+    return nn.Sequential(nn.Linear(64, width), *layers, nn.Linear(width, 10))
+
+
+def controls(settings) -> dict:
+    """Train what could refute the explanations of the lesson.
+
+    Parameters
+    ----------
+    settings : dict
+
+    Returns
+    -------
+    dict
+        A dict of `train` for each control.
+    """
+    depth, width = settings["control_depth"], settings["width"]
+    unclipped = {**settings, "clip": None}
+    found = {
+        "residual, b = 1, unclipped": train(
+            lambda: recipes.classifier("residual, b = 1", depth, width), unclipped
+        ),
+        "norm before the ReLU": train(lambda: norm_inside(depth, width), settings),
+    }
+    for wider in settings["widths"]:
+        found[f"plain, He, width {wider}"] = train(
+            lambda wider=wider: recipes.classifier("plain, He", depth, wider), settings
+        )
+    return found
 
 
 def measure(settings) -> dict:
@@ -93,7 +142,7 @@ def measure(settings) -> dict:
     Returns
     -------
     dict
-        ``nets``: for each recipe and each depth a dict of `train`; ``halves``.
+        ``nets``: for each recipe and each depth a dict of `train`; ``halves``, ``controls``.
     """
     setup(seed=0)
     nets = {
@@ -110,4 +159,4 @@ def measure(settings) -> dict:
         name: train(lambda options=options: half(options, settings), settings)
         for name, options in settings["halves"].items()
     }
-    return {"nets": nets, "halves": halves}
+    return {"nets": nets, "halves": halves, "controls": controls(settings)}
