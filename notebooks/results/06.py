@@ -19,6 +19,7 @@ SETTINGS = {
         "Fixup-like",
     ],
     "depth": 1202,
+    "shallow": {"one block": 1, "three blocks": 3},  # what the other 1201 have to be worth
     "width": 16,
     "steps": [60, 240],
     "batch": 64,
@@ -31,7 +32,7 @@ CONTROL = "no blocks"
 
 
 def build(name, settings):
-    """Build the net of one recipe, or the control without blocks.
+    """Build the net of one recipe, or a control: without blocks, or with few and no gain.
 
     Parameters
     ----------
@@ -44,6 +45,8 @@ def build(name, settings):
     """
     if name == CONTROL:
         return nn.Sequential(nn.Linear(64, settings["width"]), nn.Linear(settings["width"], 10))
+    if name in settings["shallow"]:
+        return recipes.classifier("residual, b = 1", settings["shallow"][name], settings["width"])
     return recipes.classifier(name, settings["depth"], settings["width"])
 
 
@@ -86,7 +89,7 @@ def train(name, steps, settings) -> dict:
 
 
 def measure(settings) -> dict:
-    """Train every recipe and the control.
+    """Train every recipe and the controls.
 
     Parameters
     ----------
@@ -99,7 +102,7 @@ def measure(settings) -> dict:
         For each recipe a list over the numbers of steps.
     """
     setup(seed=0)
-    names = [CONTROL, *settings["recipes"]]
+    names = [CONTROL, *settings["shallow"], *settings["recipes"]]
     jobs = [(name, steps) for name in names for steps in settings["steps"]]
     found = {job: train(*job, settings) for job in progress(jobs, "nets of lesson 06")}
     return {name: [found[name, steps] for steps in settings["steps"]] for name in names}
