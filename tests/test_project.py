@@ -83,6 +83,21 @@ def test_the_readme_tells_of_every_lesson_and_of_no_other():
     assert [row.split()[1] for row in measured] == [stem[:2] for stem in STEMS]
 
 
+def lost_places(log):
+    """Which cells and files that a log names are not there."""
+    files = re.findall(r"`(results/[^`]+)`", log)
+    lost = [name for name in files if not (house.ROOT / "notebooks" / name).is_file()]
+    cells = {(stem[:2], cell.id) for stem in STEMS for cell in house.read("notebooks", stem).cells}
+    named = re.findall(r"\((\d\d) `([^`]+)`\)", log)
+    return lost + [f"{number} {cell}" for number, cell in named if (number, cell) not in cells]
+
+
+def test_the_log_of_negative_results_names_cells_and_files_that_are_there():
+    log = text("notebooks/negative_results.md")
+    assert lost_places(log) == []
+    assert lost_places(log + "(07 `lost`) `results/99.json`") == ["results/99.json", "07 lost"]
+
+
 def test_the_readmes_links_lead_somewhere():
     for name in ("README.md", "CONTRIBUTING.md"):
         for target in re.findall(r'\]\(([^)]+)\)|src="([^"]+)"', text(name)):
