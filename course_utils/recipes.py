@@ -31,6 +31,7 @@ RECIPES = {  # each maps depth and width to a stack
     "residual tanh, 1/√L": lambda L, n: DeepStack(
         L, n, scaled(L), start="orthogonal", activation="tanh"
     ),
+    "residual tanh, b = 1": _stack(RESIDUAL, start="orthogonal", activation="tanh"),
 }
 
 

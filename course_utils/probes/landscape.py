@@ -103,7 +103,7 @@ def _along(name, weight, generator):
     return drawn.reshape(shape)
 
 
-def losses_at(net, directions, places, loss, x, y, together=32):
+def losses_at(net, directions, places, loss, x, y, together=32, keep_rows=False):
     """Measure the loss where the weights have moved along some directions.
 
     Parameters
@@ -118,6 +118,9 @@ def losses_at(net, directions, places, loss, x, y, together=32):
     x, y : Tensor, shape (batch, ...)
     together : int
         Copies of the net that run at once.
+    keep_rows : bool
+        Whether each row of the moved weights gets the length that it has in the net. Without,
+        a step makes rows longer, and each layer multiplies what it is given.
 
     Returns
     -------
@@ -148,10 +151,25 @@ def losses_at(net, directions, places, loss, x, y, together=32):
                 name: w + torch.tensordot(some, torch.stack([d[name] for d in directions]), 1)
                 for name, w in weights.items()
             }
+            if keep_rows:
+                moved = {name: _as_long(name, w, weights[name]) for name, w in moved.items()}
             # many copies of the net in one run, each with weights of its own
             prediction = vmap(lambda w: functional_call(net, w, (x,)))(moved)
             found.append(loss(prediction, y.expand(len(some), *y.shape)))
     return torch.cat(found).reshape(np.shape(places)[:-1]).numpy()
+
+
+def _as_long(name, moved, weight):
+    last = name.rpartition(".")[2]
+    if weight.ndim < 2 or last == "gate":
+        return moved
+    shape, bias = moved.shape, moved[..., :0]
+    if last == "layers":  # of a DeepStack: the last column is the bias
+        bias, moved, weight = moved[..., -1:], moved[..., :-1], weight[..., :-1]
+    else:
+        moved, weight = moved.flatten(2), weight.flatten(1)
+    moved = moved * weight.norm(dim=-1, keepdim=True) / moved.norm(dim=-1, keepdim=True)
+    return torch.cat([moved, bias], -1) if bias.numel() else moved.reshape(shape)
 
 
 def plane(points=21, reach=1.0):

@@ -48,6 +48,34 @@ def test_losses_on_a_plane_are_those_of_the_moved_net():
     assert np.isclose(found[2, 0], squares(net(x)[None], y[None]).item())
 
 
+def test_rows_keep_their_length_on_a_plane_where_that_is_asked_for():
+    net = torch.nn.Sequential(
+        DeepStack(2, 4, Wiring(), gate=0.5, start="torch"), torch.nn.Linear(4, 3)
+    )
+    x, y = torch.randn(8, 4), torch.randn(8, 3)
+    (direction,) = probes.filter_directions(net, count=1)
+    (found,) = probes.losses_at(net, [direction], [[2.0]], squares, x, y, keep_rows=True)
+    for name, p in net.named_parameters():
+        rows = p.data[..., :-1] if name == "0.layers" else p.data  # without the bias
+        if name in ("0.layers", "1.weight"):
+            lengths = rows.norm(dim=-1, keepdim=True)
+            step = direction[name][..., :-1] if name == "0.layers" else direction[name]
+            rows += 2 * step
+            rows *= lengths / rows.norm(dim=-1, keepdim=True)
+    assert np.isclose(found, squares(net(x)[None], y[None]).item())
+
+
+def test_a_longer_row_changes_nothing_where_rows_keep_their_length():
+    net, x, y = torch.nn.Linear(4, 3), torch.randn(8, 4), torch.randn(8, 3)
+    longer = {name: p.detach() * (p.ndim > 1) for name, p in net.named_parameters()}
+    free, kept = (
+        probes.losses_at(net, [longer], [[0.0], [2.0]], squares, x, y, keep_rows=keep)
+        for keep in (False, True)
+    )
+    assert not np.isclose(free[1], free[0])
+    assert np.isclose(kept[1], kept[0])
+
+
 def test_curvatures_are_second_derivatives():
     net, (x, y) = torch.nn.Linear(4, 2).double(), torch.randn(2, 8, 4, dtype=torch.double)
     y = y[:, :2]
