@@ -29,8 +29,8 @@ function render({ model, el }) {
   const take = () => names.forEach((name) => (state[name] = model.get(name)));
   let timer = null;
   const save = () => {
+    for (const name of names) model.set(name, state[name]);
     timer = null;
-    model.set(state);
     model.save_changes();
   };
   const move = (values) => {
