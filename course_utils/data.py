@@ -182,24 +182,31 @@ def reversal_task(batch=32, tokens=8, seq=8):
     return draw
 
 
-def shift_task(distance, batch=32, tokens=8, seq=32):
+def lookback_task(distance, batch=32, tokens=8, seq=32, asked=8):
     """Make a task of one look, far or near: say the token that stood `distance` places before.
 
     Parameters
     ----------
     distance : int
-        Counted round the end, so that every place has an answer.
+        At most ``seq - asked``.
     batch : int
     tokens : int
         How many different ones there are.
     seq : int
         Length of each sequence.
+    asked : int
+        How many places are to answer: the last ones, the same for each distance.
 
     Returns
     -------
     callable
-        Maps a `torch.Generator` to x and y, both of shape (batch, seq), int64, as
-        `training.fit` wants it.
+        Maps a `torch.Generator` to x, shape (batch, seq), and y, shape (batch, asked), int64,
+        as `training.fit` wants it.
+
+    Raises
+    ------
+    ValueError
+        If one of the places asked would look to before the start.
 
     References
     ----------
@@ -208,15 +215,18 @@ def shift_task(distance, batch=32, tokens=8, seq=32):
     Examples
     --------
     >>> import torch
-    >>> x, y = shift_task(3)(torch.Generator().manual_seed(0))
-    >>> torch.equal(x[:, :-3], y[:, 3:])
+    >>> x, y = lookback_task(3)(torch.Generator().manual_seed(0))
+    >>> torch.equal(y, x[:, 21:29])
     True
     """
+    if not 0 <= distance <= seq - asked:
+        raise ValueError(f"distance must be between 0 and {seq} - {asked}, got {distance}")
+
     import torch  # here, so that the NumPy lessons need not wait for it
 
     def draw(generator):
         x = torch.randint(tokens, (batch, seq), generator=generator)
-        return x, x.roll(distance, 1)
+        return x, x[:, seq - asked - distance : seq - distance]
 
     return draw
 

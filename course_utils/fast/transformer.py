@@ -29,6 +29,9 @@ class DeepTransformer(DeepNet):
         Without a norm, or with a LayerNorm before each sublayer or after each sum.
     gate : float, optional
         Start of a trained number for each sublayer; 0.0 is ReZero.
+    beta : float
+        Multiplies all matrices but those of queries and keys at the start; DeepNorm's is
+        (8·depth)^−¼.
     causal : bool
         Whether a position may look at itself and at those before it alone.
 
@@ -69,6 +72,7 @@ class DeepTransformer(DeepNet):
         *,
         wiring: Wiring = RESIDUAL,
         gate=None,
+        beta=1.0,
         causal=False,
     ):
         super().__init__()
@@ -84,6 +88,10 @@ class DeepTransformer(DeepNet):
         self.out = _matrices(depth, d_model, d_model)
         self.inner = _matrices(depth, d_ff, d_model)
         self.outer = _matrices(depth, d_model, d_ff)
+        if beta != 1:  # F is proportional to each of these; queries and keys choose among values
+            with torch.no_grad():
+                for W in (self.qkv[:, 2 * d_model :], self.out, self.inner, self.outer):
+                    W *= beta
         self.gate = self.gain = self.bias = None
         if gate is not None:
             self.gate = nn.Parameter(torch.full((depth, 2), float(gate)))

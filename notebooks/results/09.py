@@ -9,17 +9,21 @@ from course_utils.wiring import Wiring
 SETTINGS = {
     "nets": [
         "shortcuts, pre-norm",
+        "attention's shortcuts",
+        "feed-forward's shortcuts",
         "plain",
         "plain, norms",
         "plain, shaped",
         "plain, usual feed-forward",
         "plain, usual attention",
+        "plain, usual attention, rotations",
+        "plain, usual attention, rotations, q = 0",
     ],
     "depth": 6,
     "d_model": 32,
     "n_heads": 2,
     "steps": 600,
-    "learning_rates": [1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2],
+    "learning_rates": [1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1],
     "seeds": [0, 1, 2, 3, 4],
 }
 TOLERANCE = {"accuracy": 0.4, "steps": 600}
@@ -41,14 +45,26 @@ def build(name, settings):
     place = "none" if name == "plain" else "pre"
 
     def block():
-        if name in ("shortcuts, pre-norm", "plain", "plain, norms"):
-            wiring = Wiring(a=float(not name.startswith("plain")), norm=place)
-            return transformers.EncoderBlock(d_model, n_heads, 2 * d_model, wiring=wiring)
-        left = {"mirrored": "usual feed" not in name, "shaped": "usual attention" not in name}
-        return transformers.ShapedBlock(d_model, n_heads, **left)
+        if "usual" in name or "shaped" in name:
+            left = {"mirrored": "usual feed" not in name, "shaped": "usual attention" not in name}
+            made = transformers.ShapedBlock(d_model, n_heads, **left)
+            attend = made.attend.branch
+            if "rotations" in name:  # as shaped attention starts
+                nn.init.orthogonal_(attend.value.weight)
+                nn.init.orthogonal_(attend.out.weight)
+            if "q = 0" in name:
+                nn.init.zeros_(attend.query.weight)
+            return made
+        wiring = Wiring(a=float(not name.startswith("plain")), norm=place)
+        made = transformers.EncoderBlock(d_model, n_heads, 2 * d_model, wiring=wiring)
+        if name == "attention's shortcuts":
+            transformers.cut_skips([made], "feed")
+        if name == "feed-forward's shortcuts":
+            transformers.cut_skips([made], "attend")
+        return made
 
     blocks = [block() for _ in range(settings["depth"])]
-    norm = nn.LayerNorm if name == "shortcuts, pre-norm" else None
+    norm = nn.LayerNorm if "shortcuts" in name else None
     return transformers.TokenNet(blocks, seq, seq, d_model, norm=norm)
 
 

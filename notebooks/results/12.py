@@ -26,6 +26,19 @@ SETTINGS = {
     "depth": 2,
     "steps": 300,
     "long": {"cut": ["encoder attention", "all of the encoder", "all"], "steps": 1200},
+    "deeper": {
+        "cut": [
+            "none",
+            "encoder attention",
+            "encoder feed-forward",
+            "decoder attention",
+            "decoder cross-attention",
+            "decoder feed-forward",
+            "all of the decoder",
+        ],
+        "depths": [4, 6],
+        "seeds": [0, 1, 2],
+    },
     "warm_up": 50,
     "learning_rates": [2.5e-4, 5e-4, 1e-3, 2e-3, 4e-3, 8e-3],
     "measured": 20,  # test numbers for the share of the own word
@@ -115,13 +128,19 @@ def measure(settings) -> dict:
     Returns
     -------
     dict
-        A dict of `train` for each way to take skips away; some again, with more steps.
+        A dict of `train` for each way to take skips away; some again, with more steps or with
+        more blocks on each side.
     """
     setup(seed=0)
-    jobs = {name: (name, settings["steps"]) for name in settings["cut"]}
-    steps = settings["long"]["steps"]
-    jobs |= {f"{name}, {steps} steps": (name, steps) for name in settings["long"]["cut"]}
+    steps, long, deeper = settings["steps"], settings["long"], settings["deeper"]
+    jobs = {name: (name, steps, settings) for name in settings["cut"]}
+    jobs |= {
+        f"{name}, {long['steps']} steps": (name, long["steps"], settings) for name in long["cut"]
+    }
+    for depth in deeper["depths"]:
+        other = settings | {"depth": depth, "seeds": deeper["seeds"]}
+        jobs |= {f"{name}, {depth} blocks": (name, steps, other) for name in deeper["cut"]}
     return {
-        key: train(settings["cut"][name], steps, settings)
-        for key, (name, steps) in progress(jobs.items(), "nets of lesson 12")
+        key: train(settings["cut"][name], steps, how)
+        for key, (name, steps, how) in progress(jobs.items(), "nets of lesson 12")
     }
