@@ -98,7 +98,11 @@ def test_hops_follow_pointers_one_by_one():
                 assert place == answer
 
 
-def test_a_shift_asks_for_what_stood_so_far_before():
-    x, y = data.shift_task(5, batch=3, seq=12)(torch.Generator().manual_seed(0))
-    assert torch.equal(y[:, 5:], x[:, :-5])
-    assert torch.equal(y[:, :5], x[:, -5:])
+def test_looking_back_asks_the_last_places_for_what_stood_so_far_before():
+    draw = data.lookback_task(5, batch=3, seq=12, asked=4)
+    x, y = draw(torch.Generator().manual_seed(0))
+    assert x.shape == (3, 12)
+    for place in range(4):
+        assert torch.equal(y[:, place], x[:, 8 + place - 5])
+    with pytest.raises(ValueError, match="between 0 and 12 - 4, got 9"):
+        data.lookback_task(9, seq=12, asked=4)

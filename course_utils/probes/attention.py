@@ -36,7 +36,7 @@ def token_spread(x):
     return np.linalg.norm(rest, axis=(-2, -1)) / np.linalg.norm(x, axis=(-2, -1))
 
 
-def rank_collapse(layers, x, n_heads, wiring: Wiring):
+def rank_collapse(layers, x, n_heads, wiring: Wiring, mask=None):
     """Measure the spread of the tokens before the first layer and after each one.
 
     Parameters
@@ -49,6 +49,8 @@ def rank_collapse(layers, x, n_heads, wiring: Wiring):
     n_heads : int
     wiring : Wiring
         How each sublayer joins the stream.
+    mask : ndarray of bool, shape (seq, seq), optional
+        True where a token may look.
 
     Returns
     -------
@@ -69,7 +71,7 @@ def rank_collapse(layers, x, n_heads, wiring: Wiring):
     """
     h, found = x, [token_spread(x)]
     for attention, feed in layers:
-        runs = [partial(backprop.multi_head_forward, attention, n_heads=n_heads)]
+        runs = [partial(backprop.multi_head_forward, attention, n_heads=n_heads, mask=mask)]
         if feed is not None:
             runs.append(partial(backprop.feed_forward, feed))
         for run in runs:

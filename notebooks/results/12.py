@@ -37,6 +37,7 @@ SETTINGS = {
             "all of the decoder",
         ],
         "depths": [4, 6],
+        "long": "decoder cross-attention",  # again, at the last depth
         "seeds": [0, 1, 2],
     },
     "warm_up": 50,
@@ -140,6 +141,8 @@ def measure(settings) -> dict:
     for depth in deeper["depths"]:
         other = settings | {"depth": depth, "seeds": deeper["seeds"]}
         jobs |= {f"{name}, {depth} blocks": (name, steps, other) for name in deeper["cut"]}
+    key = f"{deeper['long']}, {depth} blocks, {long['steps']} steps"
+    jobs[key] = (deeper["long"], long["steps"], other)
     return {
         key: train(settings["cut"][name], steps, how)
         for key, (name, steps, how) in progress(jobs.items(), "nets of lesson 12")

@@ -115,6 +115,17 @@ def test_a_sequence_may_come_without_a_batch_and_need_no_gradient():
         assert torch.equal(net(h)[:, :3], net(changed)[:, :3])
 
 
+def test_beta_makes_all_but_queries_and_keys_smaller_at_the_start():
+    torch.manual_seed(0)
+    usual = DeepTransformer(4, 6, 3, 10)
+    torch.manual_seed(0)
+    quiet = DeepTransformer(4, 6, 3, 10, beta=0.5)
+    assert torch.equal(quiet.qkv[:, :12], usual.qkv[:, :12])
+    assert torch.equal(quiet.qkv[:, 12:], 0.5 * usual.qkv[:, 12:])
+    for name in ("out", "inner", "outer"):
+        assert torch.equal(getattr(quiet, name), 0.5 * getattr(usual, name))
+
+
 def test_rezero_starts_as_the_identity_and_its_gates_learn():
     net, h = DeepTransformer(96, 6, 3, gate=0.0).double(), draw(0, 4, 5, 6)
     assert torch.equal(net(h), h)

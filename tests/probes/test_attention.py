@@ -48,6 +48,22 @@ def test_attention_alone_loses_the_third_power_of_the_spread():
     assert 990 < small / smaller < 1010
 
 
+def test_behind_a_causal_mask_attention_loses_a_part_of_the_spread():
+    rng = np.random.default_rng(0)
+    layers = [(backprop.random_attention(rng, 32), None)] * 2
+    mean, rest = rng.normal(size=(1, 32)), rng.normal(size=(16, 32))
+    mask = np.tri(16, dtype=bool)
+    small, smaller = (
+        probes.rank_collapse(layers, mean + size * rest, 4, Wiring(a=0), mask)
+        for size in (1e-2, 1e-3)
+    )
+    assert np.allclose(small / smaller, 10, rtol=0.02)
+    h = mean + 1e-3 * rest
+    for attention, _ in layers:
+        h = backprop.multi_head_forward(attention, h, 4, mask)[0]
+    assert np.allclose(smaller[-1], probes.token_spread(h))
+
+
 def follow(norm, mask=None, seed=0):
     rng = np.random.default_rng(seed)
     norms = [
