@@ -2,6 +2,7 @@ import json
 import runpy
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from course_utils import cli, data
@@ -173,3 +174,43 @@ def test_rows_of_a_list_are_compared_one_by_one():
     assert results.moved(old, new, {"accuracy": 0.1}) == [
         "| net 1 accuracy | [0.9] | [0.2] | 0.1 |"
     ]
+
+
+def parts(script, name):
+    """What an arm of a stored result is made of, with weights from the same draws."""
+    settings = script["SETTINGS"]
+    what = {"09": [name], "10": [name, 6], "12": [settings.get("cut", {}).get(name)]}
+    torch.manual_seed(0)
+    net = script["build"](*what[script["__file__"][-5:-3]], settings)
+    modules = list(net.modules())
+    return {
+        "wiring": [each.wiring for each in modules if hasattr(each, "wiring")],
+        "modules": [type(each).__name__ for each in modules],
+        "weights": {name: value.tolist() for name, value in net.state_dict().items()},
+        "trained": [name for name, _ in net.named_parameters()],
+    }
+
+
+@pytest.mark.parametrize(
+    ("stem", "one", "other", "differ"),
+    [
+        ("09", "shortcuts, pre-norm", "attention's shortcuts", {"wiring"}),
+        ("09", "shortcuts, pre-norm", "feed-forward's shortcuts", {"wiring"}),
+        ("09", "plain, usual attention", "plain, usual attention, rotations", {"weights"}),
+        ("10", "post-norm", "post-norm, warm-up", set()),
+        ("10", "post-norm", "quiet post-norm", {"wiring"}),
+        ("10", "quiet attention", "quiet feed-forward", {"weights"}),
+        ("10", "post-norm", "DeepNorm, α alone", {"wiring"}),
+        ("10", "post-norm", "DeepNorm, β alone", {"weights"}),
+        ("10", "DeepNorm", "DeepNorm, β alone", {"wiring"}),
+        ("10", "pre-norm", "pre-norm, β", {"weights"}),
+        ("12", "none", "decoder cross-attention", {"wiring"}),
+        ("12", "none", "all", {"wiring"}),
+    ],
+)
+def test_arms_of_a_stored_result_differ_in_what_is_said_and_in_nothing_else(
+    stem, one, other, differ
+):
+    script = runpy.run_path(str(FOLDER / f"{stem}.py"))
+    one, other = parts(script, one), parts(script, other)
+    assert {part for part in one if one[part] != other[part]} == differ
