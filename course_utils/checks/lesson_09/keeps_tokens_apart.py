@@ -61,6 +61,11 @@ def _flow_fault(arguments, value):
     )
 
 
+def _now_and_last(values, now, unit=""):
+    last = f", after {len(values)} {values[-1]:.3g}{unit}" if now + 1 < len(values) else ""
+    return f"{values[now]:.3g}{unit}{last}"
+
+
 def _length_fault(arguments, value):
     ratios = np.linalg.norm(value["many"], axis=(1, 2)) / np.linalg.norm(arguments["x"])
     bad = np.flatnonzero(~((ratios >= 1 / LONGEST) & (ratios <= LONGEST)))
@@ -68,8 +73,7 @@ def _length_fault(arguments, value):
         return ""
     return (
         f"expected a length between 1/{LONGEST:g} and {LONGEST:g} times that of the input; after "
-        f"application {bad[0] + 1} it is {ratios[bad[0]]:.3g} times, after 20 {ratios[-1]:.3g} "
-        "times"
+        f"application {bad[0] + 1} it is {_now_and_last(ratios, bad[0], ' times')}"
     )
 
 
@@ -86,7 +90,7 @@ def _apart_fault(arguments, value):
         return ""
     return (
         f"expected a residual of at least {least:.3f}, half of the input's; after application "
-        f"{bad[0] + 1} it is {shares[bad[0]]:.3g}, after 20 it is {shares[-1]:.3g}"
+        f"{bad[0] + 1} it is {_now_and_last(shares, bad[0])}"
     )
 
 
