@@ -31,6 +31,8 @@ ARMS = {
     "plain-20": NO_PATH,
     "plain-56": NO_PATH,
     "plain + BatchNorm": NO_PATH,
+    "plain, causal": Look(PLAIN, "-."),
+    "plain, queries × 8": Look(PLAIN, ":"),
     "post-norm": CUT_PATH,
     "post-norm block": CUT_PATH,
     "b = 1": LOUD,
