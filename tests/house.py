@@ -606,7 +606,7 @@ def own_tests(names, files):
 
 
 def claim(row, lessons):
-    """A claim is complete, and a cell of the lesson asserts it."""
+    """A claim is complete, and one or more cells of the lesson assert it."""
     wanted = {"id", "statement", "verdict", "precise", "lesson", "cell", "source"}
     if set(row) != wanted:
         return [f"a claim has the fields {sorted(wanted)}, got {sorted(row)}"]
@@ -615,9 +615,10 @@ def claim(row, lessons):
     nb = lessons.get(row["lesson"])
     if nb is None:
         return [f"{row['id']}: there is no lesson {row['lesson']!r}"]
-    cell = next((cell for cell in nb.cells if cell.get("id") == row["cell"]), None)
-    if cell is None or "assert " not in cell.source:
-        return [f"{row['id']}: cell {row['cell']!r} does not assert anything"]
+    sources = {cell.get("id"): cell.source for cell in nb.cells}
+    for cell in row["cell"].split(", "):
+        if "assert " not in sources.get(cell, ""):
+            return [f"{row['id']}: cell {cell!r} does not assert anything"]
     if row["source"] not in prose(nb):
         return [f"{row['id']}: {row['source']} is not among the lesson's sources"]
     return []

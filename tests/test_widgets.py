@@ -280,7 +280,7 @@ def test_attention_without_a_shortcut_makes_all_tokens_the_same():
     )
 
 
-def test_a_norm_on_the_trunk_forgets_the_input_and_one_before_the_branch_wears_it_off():
+def test_a_norm_on_the_trunk_loses_the_input_and_one_before_the_branch_wears_it_off():
     panel = move_the_norm("post", depth=24)
     share, last = map(float, re.findall(r"([\d.e-]+) %", panel.sentence))
     assert share < 1e-3

@@ -31,7 +31,8 @@ class DeepTransformer(DeepNet):
         Start of a trained number for each sublayer; 0.0 is ReZero.
     beta : float
         Multiplies all matrices but those of queries and keys at the start; DeepNorm's is
-        (8·depth)^−¼.
+        (8·depth)^−¼. (Drawn in one with the values, queries and keys are √2 smaller here than
+        in `DeepNormBlock`.)
     causal : bool
         Whether a position may look at itself and at those before it alone.
 

@@ -64,7 +64,8 @@ def build(name, settings):
         return made
 
     blocks = [block() for _ in range(settings["depth"])]
-    norm = nn.LayerNorm if "shortcuts" in name else None
+    # where norms stand before the sublayers alone, the last stream needs one
+    norm = nn.LayerNorm if "shortcuts" in name or name == "plain, norms" else None
     return transformers.TokenNet(blocks, seq, seq, d_model, norm=norm)
 
 

@@ -40,6 +40,7 @@ SETTINGS = {
         "long": "decoder cross-attention",  # again, at the last depth
         "seeds": [0, 1, 2],
     },
+    "told": ["mean", "place", "word"],  # to the memory, where the encoder's attention skips are cut
     "warm_up": 50,
     "learning_rates": [2.5e-4, 5e-4, 1e-3, 2e-3, 4e-3, 8e-3],
     "measured": 20,  # test numbers for the share of the own word
@@ -48,7 +49,27 @@ SETTINGS = {
 TOLERANCE = {"exact": 0.15, "own": 0.1, "loss": 0.15}
 
 
-def build(cut, settings):
+class Told(transformers.EncoderDecoder):
+    """Add one vector to each row of the memory, for exercise 3.
+
+    ``told`` is the mean of the words, the row's own place, its own word, or None.
+    """
+
+    told = None
+
+    def encode(self, source):
+        """Map tokens to the memory, as `EncoderDecoder` does, and tell it something."""
+        memory, scale = super().encode(source), self.d_model**0.5
+        words = self.source(source) * scale
+        if self.told == "mean":
+            real = (source != data.PAD).unsqueeze(-1)
+            return memory + (words * real).sum(1, keepdim=True) / real.sum(1, keepdim=True)
+        if self.told == "place":
+            return memory + transformers.sinusoids(source.shape[1], self.d_model).to(memory)
+        return memory + words if self.told == "word" else memory
+
+
+def build(cut, settings, told=None):
     """Build the encoder-decoder of 2017 without some of its skips.
 
     Parameters
@@ -56,12 +77,14 @@ def build(cut, settings):
     cut : list of [str, str]
         Part and sublayer of each kind of skip that is taken away.
     settings : dict
+    told : {"mean", "place", "word"}, optional
+        What is added to the memory.
 
     Returns
     -------
     EncoderDecoder
     """
-    net = transformers.EncoderDecoder(
+    net = Told(
         len(data.WORDS),
         len(data.DIGITS),
         source_seq=8,
@@ -69,12 +92,13 @@ def build(cut, settings):
         n_heads=settings["n_heads"],
         depth=settings["depth"],
     )
+    net.told = told
     for part, sublayer in cut:
         transformers.cut_skips(getattr(net, part), sublayer)
     return net
 
 
-def train(cut, steps, settings) -> dict:
+def train(cut, steps, settings, told=None) -> dict:
     """Train one net at the rate that suits it best.
 
     Parameters
@@ -82,6 +106,7 @@ def train(cut, steps, settings) -> dict:
     cut : list of [str, str]
     steps : int
     settings : dict
+    told : str, optional
 
     Returns
     -------
@@ -96,7 +121,7 @@ def train(cut, steps, settings) -> dict:
 
     def score(rate):
         runs[rate] = training.fit(
-            lambda: build(cut, settings),
+            lambda: build(cut, settings, told),
             data.numbers_task(64),
             steps=steps,
             learning_rates=(rate,),
@@ -129,12 +154,14 @@ def measure(settings) -> dict:
     Returns
     -------
     dict
-        A dict of `train` for each way to take skips away; some again, with more steps or with
-        more blocks on each side.
+        A dict of `train` for each way to take skips away; some again, with more steps, with
+        more blocks on each side, or with a memory that is told something.
     """
     setup(seed=0)
     steps, long, deeper = settings["steps"], settings["long"], settings["deeper"]
     jobs = {name: (name, steps, settings) for name in settings["cut"]}
+    cut = "encoder attention"
+    jobs |= {f"{cut}, {told} told": (cut, steps, settings, told) for told in settings["told"]}
     jobs |= {
         f"{name}, {long['steps']} steps": (name, long["steps"], settings) for name in long["cut"]
     }
@@ -144,6 +171,6 @@ def measure(settings) -> dict:
     key = f"{deeper['long']}, {depth} blocks, {long['steps']} steps"
     jobs[key] = (deeper["long"], long["steps"], other)
     return {
-        key: train(settings["cut"][name], steps, how)
-        for key, (name, steps, how) in progress(jobs.items(), "nets of lesson 12")
+        key: train(settings["cut"][name], *how)
+        for key, (name, *how) in progress(jobs.items(), "nets of lesson 12")
     }
