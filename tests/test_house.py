@@ -345,7 +345,7 @@ def test_a_stub_is_noticed_with_its_place():
     [
         ("(notebooks/01_residual_block.ipynb) |", "(notebooks/01_other.ipynb) |"),
         ("What does adding x buy?", "What does x add?"),
-        ("| 40 min | [5, 45 min](exercises/01", "| 45 min | [5, 45 min](exercises/01"),
+        ("| 115 min | [5, 45 min](exercises/01", "| 45 min | [5, 45 min](exercises/01"),
         ("[5, 45 min](exercises/01", "[5, 44 min](exercises/01"),
         ("[5, 45 min](exercises/01", "[4, 45 min](exercises/01"),
         ("\n| 01 | 4", "\n| 01 | about 4"),
@@ -358,7 +358,7 @@ def test_a_readme_that_says_something_else_is_noticed(old, new):
     assert house.readme_rows(readme, stem, card, of_lesson_01()) == []
     assert old in readme
     assert house.readme_rows(readme.replace(old, new), stem, card, of_lesson_01()) != []
-    card = card.replace("40 minutes here, 45 for", "40 minutes here, 50 for")
+    card = card.replace("115 minutes here, 45 for", "115 minutes here, 50 for")
     assert house.readme_rows(readme, stem, card, of_lesson_01()) != []
 
 

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
-from course_utils.authoring import readme
+from course_utils.authoring import minutes, readme
 from course_utils.checks import EXERCISES
 from tests import house
 
@@ -74,6 +74,12 @@ def test_the_readme_tells_each_lessons_question_minutes_and_memory(stem):
     mine = [exercise for exercise in EXERCISES.values() if exercise.lesson == stem]
     faults = house.readme_rows(text("README.md"), stem, card, mine)
     assert faults == [], "\n".join(faults)
+
+
+@pytest.mark.parametrize("stem", STEMS)
+def test_the_stated_minutes_are_those_that_the_formula_gives(stem):
+    lesson = house.read("notebooks", stem)
+    assert f"**Time** {minutes.reading(lesson)} minutes here" in lesson.cells[0].source
 
 
 def test_the_readme_tells_of_every_lesson_and_of_no_other():
