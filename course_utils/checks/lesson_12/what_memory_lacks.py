@@ -9,13 +9,13 @@ EXERCISE = choice(
     right="d",
     wrong={
         "a": "the mean of the words opens such a way as well, from each row straight to the "
-        "vectors of the words, and brings 0.59, 0.65 and 0.50",
-        "b": "each row was told its place again, and the net writes 0.47, 0.76 and 0.64 of the "
+        "vectors of the words, and brings 0.45 to 0.67, without it there was 0.55 to 0.84",
+        "b": "each row was told its place again, and the net writes 0.58 to 0.81 of the "
         "numbers: about what it wrote without",
-        "c": "the mean of its words tells each row which ones occur, and brings 0.59, 0.65 and "
-        "0.50: about what the net wrote without",
+        "c": "the mean of its words tells each row which ones occur, and brings 0.45 to "
+        "0.67: no more than the net wrote without",
         "e": "what was added came once, behind the last block and outside all of them, and the "
-        "own word brings 0.80, 0.99 and 0.87",
+        "own word brings 0.72 to 0.97",
     },
     points=1,
     required=False,
@@ -24,8 +24,8 @@ EXERCISE = choice(
     hints=(
         "Only the last rows of the table can tell explanations apart: each of them hands the "
         "memory one thing that it may lack.",
-        "If a row lacks a thing, handing it that thing has to help. Which addition helps, in every "
-        "seed, and which ones leave the net where it was?",
+        "If a row lacks a thing, handing it that thing has to help. Which addition helps, in "
+        "nearly every seed, and which ones leave the net where it was?",
         "Two additions contain the words, and both open a direct way for the gradient to the "
         "vectors of the words. They differ in which row gets which word.",
     ),
